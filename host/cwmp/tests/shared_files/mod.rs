@@ -1,0 +1,25 @@
+//! Finds the messages that live beside the checkout.
+
+use std::path::PathBuf;
+
+/// A folder of `../shared`; `None`, said loudly, where it is not there.
+pub fn folder(name: &str) -> Option<PathBuf> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(name);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("SKIPPED: ../shared/{name} is not beside this checkout");
+    None
+}
+
+/// Its files of one extension, by name.
+#[allow(dead_code, reason = "not every test lists files")]
+pub fn files(folder: &std::path::Path, extension: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("the folder can be read")
+        .map(|entry| entry.expect("the entry can be read").path())
+        .filter(|path| path.extension().is_some_and(|it| it == extension))
+        .collect();
+    files.sort();
+    files
+}

@@ -1,0 +1,1 @@
+//! What Trellis remembers about devices.

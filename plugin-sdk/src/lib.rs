@@ -1,0 +1,1 @@
+//! Write a Trellis plugin in Rust.
