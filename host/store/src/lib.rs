@@ -1,1 +1,72 @@
-//! What Trellis remembers about devices.
+//! What Trellis remembers about devices: the [`Store`] trait and its embedded form on sled.
+//!
+//! The verbs are the domain's, not get and put, so that another database can serve them with
+//! its own means. Every verb that writes returns after the data is on disk.
+//!
+//! Deliberately absent: HTTP, plugins, and every decision about a session.
+
+mod codec;
+mod commit;
+mod error;
+mod keys;
+mod records;
+mod sled_store;
+mod tree;
+
+pub use error::StoreError;
+pub use records::*;
+pub use sled_store::{SledSettings, SledStore};
+pub use tree::{Entry, Tree, TreeChange};
+
+/// What a session, the API and the tools ask of a database.
+#[async_trait::async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The header of one device.
+    async fn device(&self, device: &DeviceKey) -> Result<Option<Device>, StoreError>;
+
+    /// The headers of up to `limit` devices whose keys come after `after`, in key order.
+    async fn devices(
+        &self,
+        after: Option<&DeviceKey>,
+        limit: usize,
+    ) -> Result<Vec<(DeviceKey, Device)>, StoreError>;
+
+    /// Keeps what an Inform told, durably, before it is answered. With `forget`, what a
+    /// BOOTSTRAP invalidates is dropped in the same step: the tree and the open transfers.
+    async fn record_inform(
+        &self,
+        device: &DeviceKey,
+        header: &Device,
+        forget: bool,
+    ) -> Result<(), StoreError>;
+
+    /// Keeps all that a session has learned and decided so far, in one step: all or nothing.
+    async fn record(&self, device: &DeviceKey, changes: Changes) -> Result<(), StoreError>;
+
+    /// All that is known of a device's parameters.
+    async fn tree(&self, device: &DeviceKey) -> Result<Tree, StoreError>;
+
+    /// What a plugin keeps for a device.
+    async fn memory(&self, device: &DeviceKey, plugin: &str) -> Result<Memory, StoreError>;
+
+    /// Queues work for a device's next session and returns its number.
+    async fn enqueue_task(&self, device: &DeviceKey, task: &Task) -> Result<TaskId, StoreError>;
+
+    /// The tasks of a device that are not done, oldest first.
+    async fn open_tasks(&self, device: &DeviceKey) -> Result<Vec<(TaskId, Task)>, StoreError>;
+
+    /// The tasks of a device that are done, oldest first.
+    async fn done_tasks(&self, device: &DeviceKey) -> Result<Vec<(TaskId, Task)>, StoreError>;
+
+    /// The transfers of a device, open and ended, oldest first.
+    async fn transfers(&self, device: &DeviceKey) -> Result<Vec<Transfer>, StoreError>;
+
+    /// The faults of a device, oldest first.
+    async fn faults(&self, device: &DeviceKey) -> Result<Vec<Fault>, StoreError>;
+
+    /// The sessions of a device in which something happened, oldest first.
+    async fn sessions(&self, device: &DeviceKey) -> Result<Vec<Session>, StoreError>;
+
+    /// Waits until everything is on disk. The last thing before the process ends.
+    async fn close(&self) -> Result<(), StoreError>;
+}

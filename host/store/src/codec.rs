@@ -1,0 +1,60 @@
+//! Records as bytes: a version, then the content.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::StoreError;
+
+/// The version of every record that this program writes. A later one reads the earlier ones.
+const VERSION: u8 = 1;
+
+/// zstd's fastest ordinary level: trees shrink tenfold with it, and more costs only time.
+const LEVEL: i32 = 1;
+
+/// No tree part is larger once decompressed; a record that claims more is broken.
+const DECOMPRESSED_BYTES_MAX: usize = 256 << 20;
+
+/// Writes a record.
+pub(crate) fn write<T: Serialize>(record: &T) -> Vec<u8> {
+    // Writing to memory cannot fail, and the records hold nothing that postcard refuses.
+    postcard::to_extend(record, vec![VERSION]).unwrap_or_default()
+}
+
+/// Reads a record of the given kind, which belongs to `key`.
+pub(crate) fn read<T: DeserializeOwned>(
+    kind: &'static str,
+    key: &str,
+    bytes: &[u8],
+) -> Result<T, StoreError> {
+    let corrupt = |reason: String| StoreError::Corrupt { kind, key: key.to_owned(), reason };
+    match bytes.split_first() {
+        Some((&VERSION, content)) => {
+            postcard::from_bytes(content).map_err(|error| corrupt(error.to_string()))
+        }
+        Some((version, _)) => Err(corrupt(format!("it has version {version}"))),
+        None => Err(corrupt("it is empty".to_owned())),
+    }
+}
+
+/// Writes a record that is large and repeats itself.
+pub(crate) fn write_compressed<T: Serialize>(record: &T) -> Vec<u8> {
+    let plain = write(record);
+    zstd::bulk::compress(&plain, LEVEL).unwrap_or_default()
+}
+
+/// Reads such a record.
+pub(crate) fn read_compressed<T: DeserializeOwned>(
+    kind: &'static str,
+    key: &str,
+    bytes: &[u8],
+) -> Result<T, StoreError> {
+    let plain = zstd::stream::decode_all(bytes)
+        .ok()
+        .filter(|plain| plain.len() <= DECOMPRESSED_BYTES_MAX)
+        .ok_or_else(|| StoreError::Corrupt {
+            kind,
+            key: key.to_owned(),
+            reason: "it cannot be decompressed".to_owned(),
+        })?;
+    read(kind, key, &plain)
+}

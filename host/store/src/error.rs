@@ -1,0 +1,44 @@
+//! Why the store could not do what it was asked.
+
+/// A failure of the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The data folder cannot be used.
+    #[error("cannot open the data folder {folder}: {reason}")]
+    Open {
+        /// Which folder.
+        folder: String,
+        /// What is in the way, and what to do.
+        reason: String,
+    },
+    /// The data folder was written by a version that this one does not know.
+    #[error(
+        "the data folder {folder} has format {found}, and this program knows up to {known}: \
+         use a newer program"
+    )]
+    Newer {
+        /// Which folder.
+        folder: String,
+        /// The format found.
+        found: u32,
+        /// The newest format known.
+        known: u32,
+    },
+    /// A record cannot be read.
+    #[error("the {kind} record of {key} cannot be read: {reason}")]
+    Corrupt {
+        /// Which kind of record.
+        kind: &'static str,
+        /// Whose.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The database failed, most often because the disk did.
+    #[error("the database failed: {0}")]
+    Database(#[from] sled::Error),
+    /// The store is closing.
+    #[error("the store is closing")]
+    Closing,
+}

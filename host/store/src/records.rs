@@ -1,0 +1,306 @@
+//! What is kept, as the rest of the server sees it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use trellis_cwmp::{DeviceId, ValueType};
+
+use crate::tree::TreeChange;
+
+/// Identifies a device: `OUI-ProductClass-SerialNumber`, percent-encoded (TR-069 3.4.4).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceKey(String);
+
+/// The header of a device: what every session reads, in one small record.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    /// The maker's name.
+    pub manufacturer: String,
+    /// Part of the identity.
+    pub oui: String,
+    /// Part of the identity.
+    pub product_class: String,
+    /// Part of the identity.
+    pub serial_number: String,
+    /// The version of CWMP in the last session, such as `1.2`.
+    pub cwmp_version: String,
+    /// `Device.` or `InternetGatewayDevice.`.
+    pub root: String,
+    /// When the first Inform came, in milliseconds since 1970.
+    pub first_inform_ms: i64,
+    /// When the last Inform came, in milliseconds since 1970.
+    pub last_inform_ms: i64,
+    /// The events of the last Inform with their command keys.
+    pub last_events: Vec<(String, String)>,
+    /// When the last `0 BOOTSTRAP` came, in milliseconds since 1970.
+    pub last_bootstrap_ms: Option<i64>,
+    /// When the last `1 BOOT` came, in milliseconds since 1970.
+    pub last_boot_ms: Option<i64>,
+    /// How many sessions were opened.
+    pub sessions: u64,
+    /// `ManagementServer.ParameterKey` as last told.
+    pub parameter_key: String,
+    /// `ManagementServer.ConnectionRequestURL` as last told.
+    pub connection_request_url: String,
+    /// The plugin of the last session and its version.
+    pub plugin: Option<(String, String)>,
+    /// What operators call it.
+    pub tags: Vec<String>,
+    /// What plugins published.
+    pub facts: BTreeMap<String, Fact>,
+    /// What Informs told since the tree was last written. It is newer than the tree, and
+    /// bounded: see [`crate::SledSettings::informed_bytes_max`].
+    pub informed: Vec<InformedParameter>,
+}
+
+/// A parameter that an Inform told.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InformedParameter {
+    /// The full path.
+    pub name: String,
+    /// Its exact text.
+    pub value: String,
+    /// Its type without prefix.
+    pub value_type: String,
+    /// When it was told, in milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// A normalised fact, such as `wifi.ssid`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    /// What it is.
+    pub value: FactValue,
+    /// Since when it is so, in milliseconds since 1970.
+    pub since_ms: i64,
+}
+
+/// The value of a fact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum FactValue {
+    /// Text.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// Yes or no.
+    Flag(bool),
+}
+
+/// What one plugin keeps for one device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory(pub BTreeMap<String, Vec<u8>>);
+
+/// The number of a task, growing, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(pub u64);
+
+/// Work that an operator queued for a device: one request, sent in its next session.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// When it was queued, in milliseconds since 1970.
+    pub created_ms: i64,
+    /// The name of the method, for lists.
+    pub method: String,
+    /// The request as an envelope: the standard's own form outlives ours.
+    pub request: Vec<u8>,
+    /// What became of it.
+    pub result: Option<TaskResult>,
+}
+
+/// What became of a task.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskResult {
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The device's answer as an envelope, or why there is none.
+    pub outcome: Result<Vec<u8>, String>,
+}
+
+/// A file transfer that a device was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Ties the TransferComplete to it.
+    pub command_key: String,
+    /// The method that asked for it.
+    pub method: String,
+    /// The type of file.
+    pub file_type: String,
+    /// When it was asked for, in milliseconds since 1970.
+    pub requested_ms: i64,
+    /// What became of it.
+    pub end: Option<TransferEnd>,
+}
+
+/// The end of a transfer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferEnd {
+    /// When it was told, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// 0 is success.
+    pub fault_code: u32,
+    /// What the device says.
+    pub fault_text: String,
+}
+
+/// Something that went wrong and that an operator may want to see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// Whose fault it is: `plugin`, `cpe`, `operator` or `server`.
+    pub blame: String,
+    /// The plugin that ran, with its version.
+    pub plugin: Option<(String, String)>,
+    /// A word for the kind, such as `trap` or `fuel`.
+    pub kind: String,
+    /// What happened.
+    pub message: String,
+    /// Where in the plugin, innermost first.
+    pub backtrace: Vec<String>,
+}
+
+/// A session in which something happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// When it began, in milliseconds since 1970.
+    pub began_ms: i64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// The events with their command keys.
+    pub events: Vec<(String, String)>,
+    /// The plugin that ran, with its version.
+    pub plugin: Option<(String, String)>,
+    /// How it ended, in a word or two.
+    pub outcome: String,
+    /// Every message that was exchanged, in order.
+    pub steps: Vec<Step>,
+    /// How many steps were not kept because there were too many.
+    pub steps_dropped: u64,
+}
+
+/// One exchange in a session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Milliseconds since the session began.
+    pub after_ms: u64,
+    /// The method.
+    pub method: String,
+    /// What was asked, in brief and without secrets.
+    pub request: String,
+    /// What was answered, in brief and without secrets.
+    pub answer: String,
+}
+
+/// What a session has to keep, written in one step.
+#[derive(Default)]
+pub struct Changes {
+    /// The header, if it changed.
+    pub header: Option<Device>,
+    /// What was learned about parameters.
+    pub tree: Vec<TreeChange>,
+    /// What a plugin keeps.
+    pub memory: Option<(String, Memory)>,
+    /// Tasks that are done.
+    pub tasks: Vec<(TaskId, Task)>,
+    /// Transfers that were asked for or have ended.
+    pub transfers: Vec<Transfer>,
+    /// What went wrong.
+    pub faults: Vec<Fault>,
+    /// The session itself.
+    pub session: Option<Session>,
+}
+
+// === impl DeviceKey ===
+
+impl DeviceKey {
+    /// A key from its text form, as the API and the logs show it.
+    pub fn from_text(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&DeviceId> for DeviceKey {
+    fn from(id: &DeviceId) -> Self {
+        Self(id.to_string())
+    }
+}
+
+impl fmt::Display for DeviceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+// === impl InformedParameter ===
+
+impl fmt::Debug for InformedParameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.value_type)
+    }
+}
+
+// === impl Device ===
+
+impl Device {
+    /// Takes in what an Inform told of one parameter.
+    pub fn inform(&mut self, name: &str, value: &str, value_type: ValueType, at_ms: i64) {
+        let known = self.informed.iter_mut().find(|known| known.name == name);
+        match known {
+            Some(known) if known.value == value => {
+                known.at_ms = at_ms;
+            }
+            Some(known) => {
+                value.clone_into(&mut known.value);
+                known.at_ms = at_ms;
+            }
+            None => self.informed.push(InformedParameter {
+                name: name.to_owned(),
+                value: value.to_owned(),
+                value_type: value_type.local_name().to_owned(),
+                at_ms,
+            }),
+        }
+    }
+
+    /// Publishes a fact; tells whether it is news.
+    pub fn publish(&mut self, name: &str, value: FactValue, now_ms: i64) -> bool {
+        if self.facts.get(name).is_some_and(|fact| fact.value == value) {
+            return false;
+        }
+        self.facts.insert(name.to_owned(), Fact { value, since_ms: now_ms });
+        true
+    }
+}
+
+// === impl Changes ===
+
+impl Changes {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.header.is_none()
+            && self.tree.is_empty()
+            && self.memory.is_none()
+            && self.tasks.is_empty()
+            && self.transfers.is_empty()
+            && self.faults.is_empty()
+            && self.session.is_none()
+    }
+}
+
+// === impl FactValue ===
+
+impl fmt::Display for FactValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Flag(flag) => write!(f, "{flag}"),
+        }
+    }
+}

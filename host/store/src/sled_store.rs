@@ -1,0 +1,430 @@
+//! The store on sled: one key-value tree, whose batches are atomic across all keyspaces.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::de::DeserializeOwned;
+use sled::{Batch, Db};
+
+use crate::codec;
+use crate::commit::Committer;
+use crate::error::StoreError;
+use crate::keys::{Keyspace, device_of, row_of};
+use crate::records::*;
+use crate::tree::{Entry, Tree, TreeChange};
+use crate::Store;
+
+/// How the embedded store behaves.
+#[derive(Clone, Debug)]
+pub struct SledSettings {
+    /// Where the data is. It is made when it is not there.
+    pub folder: PathBuf,
+    /// Memory for cached pages, in bytes. Default 256 MiB.
+    pub cache_bytes: u64,
+    /// A parameter tree larger than this, in bytes, is stored in parts. Default 64 KiB.
+    pub tree_part_bytes: usize,
+    /// What Informs told is moved from the header into the tree when it grows past this, in
+    /// bytes. Default 8 KiB.
+    pub informed_bytes_max: usize,
+    /// How many sessions, faults, done tasks and transfers are kept for each device; the
+    /// oldest go first. Default 50.
+    pub history_max: usize,
+}
+
+/// The store on sled. Clones share one database.
+#[derive(Clone)]
+pub struct SledStore {
+    db: Db,
+    committer: Committer,
+    settings: Arc<SledSettings>,
+    /// How many open tasks each device has, so that a session without any reads none.
+    open_tasks: Arc<Mutex<HashMap<DeviceKey, usize>>>,
+}
+
+/// The format of a data folder that this program writes.
+const FORMAT: u32 = 1;
+const FORMAT_KEY: &[u8] = b"!format";
+
+impl SledSettings {
+    /// The defaults, in a folder.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            cache_bytes: 256 << 20,
+            tree_part_bytes: 64 << 10,
+            informed_bytes_max: 8 << 10,
+            history_max: 50,
+        }
+    }
+}
+
+impl SledStore {
+    /// Opens a data folder, or makes one. Blocks; call it before the server listens.
+    pub fn open(settings: SledSettings) -> Result<Self, StoreError> {
+        let db = sled::Config::new()
+            .path(&settings.folder)
+            .cache_capacity(settings.cache_bytes)
+            .flush_every_ms(None)
+            .open()
+            .map_err(|error| open_error(&settings.folder, &error.to_string()))?;
+        check_format(&db, &settings.folder)?;
+        let mut open_tasks = HashMap::new();
+        for row in db.scan_prefix(Keyspace::OpenTask.start()) {
+            if let Some(device) = device_of(&row?.0) {
+                *open_tasks.entry(device).or_default() += 1;
+            }
+        }
+        let committer = Committer::start(db.clone())
+            .map_err(|error| open_error(&settings.folder, &error.to_string()))?;
+        Ok(Self {
+            db,
+            committer,
+            settings: Arc::new(settings),
+            open_tasks: Arc::new(Mutex::new(open_tasks)),
+        })
+    }
+
+    fn rows<T: DeserializeOwned>(
+        &self,
+        keyspace: Keyspace,
+        kind: &'static str,
+        device: &DeviceKey,
+    ) -> Result<Vec<(Vec<u8>, T)>, StoreError> {
+        let mut rows = Vec::new();
+        for row in self.db.scan_prefix(keyspace.device(device)) {
+            let (key, value) = row?;
+            let record = codec::read(kind, device.as_str(), &value)?;
+            rows.push((row_of(&key).to_vec(), record));
+        }
+        Ok(rows)
+    }
+
+    /// Adds a row to a device's history and drops the oldest beyond the limit.
+    fn append(
+        &self,
+        batch: &mut Batch,
+        keyspace: Keyspace,
+        device: &DeviceKey,
+        rows: Vec<Vec<u8>>,
+    ) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let prefix = keyspace.device(device);
+        let old = self.db.scan_prefix(&prefix).keys().collect::<Result<Vec<_>, _>>()?;
+        let surplus = (old.len() + rows.len()).saturating_sub(self.settings.history_max);
+        old.into_iter().take(surplus).for_each(|key| batch.remove(key));
+        for row in rows {
+            let number = self.db.generate_id()?;
+            batch.insert(keyspace.row(device, &number.to_be_bytes()), row);
+        }
+        Ok(())
+    }
+
+    fn read_tree(&self, device: &DeviceKey) -> Result<Tree, StoreError> {
+        let mut tree = Tree::default();
+        for row in self.db.scan_prefix(Keyspace::Tree.device(device)) {
+            let part: BTreeMap<String, Entry> =
+                codec::read_compressed("tree", device.as_str(), &row?.1)?;
+            tree.0.extend(part);
+        }
+        Ok(tree)
+    }
+
+    fn write_tree(
+        &self,
+        batch: &mut Batch,
+        device: &DeviceKey,
+        changes: impl Iterator<Item = TreeChange>,
+    ) -> Result<(), StoreError> {
+        let mut tree = self.read_tree(device)?;
+        changes.for_each(|change| tree.apply(change));
+        let parts = tree.parts(self.settings.tree_part_bytes);
+        let prefix = Keyspace::Tree.device(device);
+        for row in self.db.scan_prefix(&prefix) {
+            let (key, _) = row?;
+            let part = std::str::from_utf8(row_of(&key)).unwrap_or_default();
+            if !parts.contains_key(part) {
+                batch.remove(key);
+            }
+        }
+        for (part, entries) in parts {
+            let key = Keyspace::Tree.row(device, part.as_bytes());
+            let record = codec::write_compressed(&entries);
+            if self.db.get(&key)?.is_none_or(|stored| stored != record) {
+                batch.insert(key, record);
+            }
+        }
+        Ok(())
+    }
+
+    fn batch(&self, device: &DeviceKey, changes: Changes) -> Result<Batch, StoreError> {
+        let Changes { mut header, tree, memory, tasks, transfers, faults, session } = changes;
+        let mut batch = Batch::default();
+        if !tree.is_empty() {
+            // What Informs told is older than what the session read, and goes in first.
+            let informed = header.as_mut().map(|header| std::mem::take(&mut header.informed));
+            let changes = informed_changes(informed.unwrap_or_default()).chain(tree);
+            self.write_tree(&mut batch, device, changes)?;
+        }
+        if let Some(header) = &header {
+            batch.insert(Keyspace::Header.device(device), codec::write(header));
+        }
+        if let Some((plugin, memory)) = memory {
+            let key = Keyspace::Memory.row(device, plugin.as_bytes());
+            if memory.0.is_empty() {
+                batch.remove(key);
+            } else {
+                batch.insert(key, codec::write(&memory));
+            }
+        }
+        for (id, _) in &tasks {
+            batch.remove(Keyspace::OpenTask.row(device, &id.0.to_be_bytes()));
+        }
+        let done = tasks.iter().map(|(id, task)| codec::write(&(id.0, task))).collect();
+        self.append(&mut batch, Keyspace::DoneTask, device, done)?;
+        self.write_transfers(&mut batch, device, transfers)?;
+        let faults = faults.iter().map(codec::write).collect();
+        self.append(&mut batch, Keyspace::Fault, device, faults)?;
+        let session = session.iter().map(codec::write).collect();
+        self.append(&mut batch, Keyspace::Session, device, session)?;
+        Ok(batch)
+    }
+
+    /// Transfers that begin are added; one that ends replaces the open one of its key.
+    fn write_transfers(
+        &self,
+        batch: &mut Batch,
+        device: &DeviceKey,
+        transfers: Vec<Transfer>,
+    ) -> Result<(), StoreError> {
+        if transfers.is_empty() {
+            return Ok(());
+        }
+        let known = self.rows::<Transfer>(Keyspace::Transfer, "transfer", device)?;
+        let mut new = Vec::new();
+        for transfer in transfers {
+            let open = known.iter().find(|(_, known)| {
+                known.end.is_none() && known.command_key == transfer.command_key
+            });
+            match (transfer.end, open) {
+                (Some(end), Some((row, open))) => {
+                    let ended = Transfer { end: Some(end), ..open.clone() };
+                    batch.insert(Keyspace::Transfer.row(device, row), codec::write(&ended));
+                }
+                (end, _) => new.push(codec::write(&Transfer { end, ..transfer })),
+            }
+        }
+        self.append(batch, Keyspace::Transfer, device, new)
+    }
+
+    /// Compressing and decompressing a large tree takes milliseconds, which the runtime's own
+    /// threads do not have.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        device: &DeviceKey,
+        work: impl FnOnce(&Self, &DeviceKey) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (store, device) = (self.clone(), device.clone());
+        let task = tokio::task::spawn_blocking(move || work(&store, &device));
+        task.await.map_err(|_| StoreError::Closing)?
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        self.db.apply_batch(batch)?;
+        self.committer.durable().await
+    }
+
+    fn count_open_tasks(&self, device: &DeviceKey, more: usize, fewer: usize) {
+        let mut counts = self.open_tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(device.clone()).or_default();
+        *count = count.saturating_add(more).saturating_sub(fewer);
+        if *count == 0 {
+            counts.remove(device);
+        }
+    }
+
+    fn has_open_tasks(&self, device: &DeviceKey) -> bool {
+        let counts = self.open_tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.contains_key(device)
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for SledStore {
+    async fn device(&self, device: &DeviceKey) -> Result<Option<Device>, StoreError> {
+        let bytes = self.db.get(Keyspace::Header.device(device))?;
+        bytes.map(|bytes| codec::read("device", device.as_str(), &bytes)).transpose()
+    }
+
+    async fn devices(
+        &self,
+        after: Option<&DeviceKey>,
+        limit: usize,
+    ) -> Result<Vec<(DeviceKey, Device)>, StoreError> {
+        let start = match after {
+            // The end mark is zero, so the next key is past it.
+            Some(device) => Keyspace::Header.row(device, &[0]),
+            None => Keyspace::Header.start(),
+        };
+        let mut devices = Vec::new();
+        for row in self.db.range(start..).take(limit) {
+            let (key, value) = row?;
+            if !key.starts_with(&Keyspace::Header.start()) {
+                break;
+            }
+            if let Some(device) = device_of(&key) {
+                let header = codec::read("device", device.as_str(), &value)?;
+                devices.push((device, header));
+            }
+        }
+        Ok(devices)
+    }
+
+    async fn record_inform(
+        &self,
+        device: &DeviceKey,
+        header: &Device,
+        forget: bool,
+    ) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        if forget {
+            for keyspace in [Keyspace::Tree, Keyspace::Transfer] {
+                for key in self.db.scan_prefix(keyspace.device(device)).keys() {
+                    batch.remove(key?);
+                }
+            }
+        }
+        let informed: usize = header.informed.iter().map(|it| it.name.len() + it.value.len()).sum();
+        if informed > self.settings.informed_bytes_max {
+            let mut header = header.clone();
+            let changes = informed_changes(std::mem::take(&mut header.informed));
+            batch = self
+                .blocking(device, |store, device| {
+                    store.write_tree(&mut batch, device, changes)?;
+                    Ok(batch)
+                })
+                .await?;
+            batch.insert(Keyspace::Header.device(device), codec::write(&header));
+        } else {
+            batch.insert(Keyspace::Header.device(device), codec::write(header));
+        }
+        self.commit(batch).await
+    }
+
+    async fn record(&self, device: &DeviceKey, changes: Changes) -> Result<(), StoreError> {
+        let done = changes.tasks.len();
+        let batch = if changes.tree.is_empty() {
+            self.batch(device, changes)?
+        } else {
+            self.blocking(device, |store, device| store.batch(device, changes)).await?
+        };
+        self.commit(batch).await?;
+        if done > 0 {
+            self.count_open_tasks(device, 0, done);
+        }
+        Ok(())
+    }
+
+    async fn tree(&self, device: &DeviceKey) -> Result<Tree, StoreError> {
+        let mut tree = self.blocking(device, |store, device| store.read_tree(device)).await?;
+        if let Some(header) = self.device(device).await? {
+            informed_changes(header.informed).for_each(|change| tree.apply(change));
+        }
+        Ok(tree)
+    }
+
+    async fn memory(&self, device: &DeviceKey, plugin: &str) -> Result<Memory, StoreError> {
+        let bytes = self.db.get(Keyspace::Memory.row(device, plugin.as_bytes()))?;
+        let memory = bytes.map(|bytes| codec::read("memory", device.as_str(), &bytes));
+        Ok(memory.transpose()?.unwrap_or_default())
+    }
+
+    async fn enqueue_task(&self, device: &DeviceKey, task: &Task) -> Result<TaskId, StoreError> {
+        let id = self.db.generate_id()?;
+        let key = Keyspace::OpenTask.row(device, &id.to_be_bytes());
+        self.db.insert(key, codec::write(task))?;
+        self.committer.durable().await?;
+        self.count_open_tasks(device, 1, 0);
+        Ok(TaskId(id))
+    }
+
+    async fn open_tasks(&self, device: &DeviceKey) -> Result<Vec<(TaskId, Task)>, StoreError> {
+        if !self.has_open_tasks(device) {
+            return Ok(Vec::new());
+        }
+        let rows = self.rows::<Task>(Keyspace::OpenTask, "task", device)?;
+        Ok(rows
+            .into_iter()
+            .map(|(row, task)| {
+                let id = row.try_into().map(u64::from_be_bytes).unwrap_or_default();
+                (TaskId(id), task)
+            })
+            .collect())
+    }
+
+    async fn done_tasks(&self, device: &DeviceKey) -> Result<Vec<(TaskId, Task)>, StoreError> {
+        let rows = self.rows::<(u64, Task)>(Keyspace::DoneTask, "task", device)?;
+        Ok(rows.into_iter().map(|(_, (id, task))| (TaskId(id), task)).collect())
+    }
+
+    async fn transfers(&self, device: &DeviceKey) -> Result<Vec<Transfer>, StoreError> {
+        let rows = self.rows(Keyspace::Transfer, "transfer", device)?;
+        Ok(rows.into_iter().map(|(_, transfer)| transfer).collect())
+    }
+
+    async fn faults(&self, device: &DeviceKey) -> Result<Vec<Fault>, StoreError> {
+        let rows = self.rows(Keyspace::Fault, "fault", device)?;
+        Ok(rows.into_iter().map(|(_, fault)| fault).collect())
+    }
+
+    async fn sessions(&self, device: &DeviceKey) -> Result<Vec<Session>, StoreError> {
+        let rows = self.rows(Keyspace::Session, "session", device)?;
+        Ok(rows.into_iter().map(|(_, session)| session).collect())
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.committer.durable().await
+    }
+}
+
+fn informed_changes(informed: Vec<InformedParameter>) -> impl Iterator<Item = TreeChange> {
+    informed.into_iter().map(|it| TreeChange::Value {
+        name: it.name,
+        value: it.value,
+        value_type: it.value_type,
+        at_ms: it.at_ms,
+    })
+}
+
+fn open_error(folder: &Path, reason: &str) -> StoreError {
+    let reason = if reason.contains("WouldBlock") || reason.contains("could not acquire lock") {
+        "another trellis uses it; stop that one, or use another folder".to_owned()
+    } else {
+        reason.to_owned()
+    };
+    StoreError::Open { folder: folder.display().to_string(), reason }
+}
+
+fn check_format(db: &Db, folder: &Path) -> Result<(), StoreError> {
+    match db.get(FORMAT_KEY)? {
+        None => {
+            db.insert(FORMAT_KEY, &FORMAT.to_be_bytes())?;
+            db.flush()?;
+            Ok(())
+        }
+        Some(stored) => {
+            let found = <[u8; 4]>::try_from(stored.as_ref()).map(u32::from_be_bytes);
+            match found {
+                Ok(found) if found <= FORMAT => Ok(()),
+                Ok(found) => Err(StoreError::Newer {
+                    folder: folder.display().to_string(),
+                    found,
+                    known: FORMAT,
+                }),
+                Err(_) => Err(open_error(folder, "it is not a data folder of trellis")),
+            }
+        }
+    }
+}

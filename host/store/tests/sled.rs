@@ -1,0 +1,134 @@
+//! The store's verbs on a real folder.
+
+use trellis_store::*;
+
+fn open(folder: &std::path::Path) -> SledStore {
+    SledStore::open(SledSettings { history_max: 3, ..SledSettings::new(folder) }).expect("it opens")
+}
+
+fn value(name: &str, value: &str) -> TreeChange {
+    TreeChange::Value {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        value_type: "string".to_owned(),
+        at_ms: 1,
+    }
+}
+
+fn task() -> Task {
+    Task { created_ms: 1, method: "Reboot".to_owned(), request: vec![1, 2], result: None }
+}
+
+#[tokio::test]
+async fn what_was_recorded_is_there_after_reopening() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = DeviceKey::from_text("00D09E-GW-1");
+    {
+        let store = open(folder.path());
+        let mut header = Device { oui: "00D09E".to_owned(), ..Device::default() };
+        header.publish("wifi.ssid", FactValue::Text("home".to_owned()), 5);
+        store.record_inform(&key, &header, false).await.expect("recorded");
+        let memory = Memory([("step".to_owned(), vec![7])].into());
+        let changes = Changes {
+            memory: Some(("standard".to_owned(), memory)),
+            tree: vec![value("Device.A", "1")],
+            ..Changes::default()
+        };
+        store.record(&key, changes).await.expect("recorded");
+        store.enqueue_task(&key, &task()).await.expect("queued");
+        // No close: what was acknowledged must not need it.
+    }
+    let store = open(folder.path());
+    let header = store.device(&key).await.expect("readable").expect("there");
+    assert_eq!(header.facts["wifi.ssid"].value, FactValue::Text("home".to_owned()));
+    assert_eq!(store.memory(&key, "standard").await.expect("readable").0["step"], [7]);
+    assert_eq!(store.memory(&key, "other").await.expect("readable"), Memory::default());
+    let tree = store.tree(&key).await.expect("readable");
+    assert_eq!(tree.0["Device.A"].value.as_deref(), Some("1"));
+    assert_eq!(store.open_tasks(&key).await.expect("readable").len(), 1);
+}
+
+#[tokio::test]
+async fn a_task_that_is_done_moves_from_the_open_to_the_done_ones() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, key) = (open(folder.path()), DeviceKey::from_text("00D09E-1"));
+    let id = store.enqueue_task(&key, &task()).await.expect("queued");
+    let result = Some(TaskResult { at_ms: 2, outcome: Ok(vec![9]) });
+    let changes = Changes { tasks: vec![(id, Task { result, ..task() })], ..Changes::default() };
+    store.record(&key, changes).await.expect("recorded");
+    assert!(store.open_tasks(&key).await.expect("readable").is_empty());
+    let done = store.done_tasks(&key).await.expect("readable");
+    assert_eq!(done.iter().map(|(done, _)| *done).collect::<Vec<_>>(), [id]);
+}
+
+#[tokio::test]
+async fn a_bootstrap_forgets_the_tree_and_keeps_the_memory_and_other_devices() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let (one, two) = (DeviceKey::from_text("00D09E-1"), DeviceKey::from_text("00D09E-10"));
+    for key in [&one, &two] {
+        let changes = Changes { tree: vec![value("Device.A", "1")], ..Changes::default() };
+        store.record(key, changes).await.expect("recorded");
+    }
+    store.record_inform(&one, &Device::default(), true).await.expect("recorded");
+    assert_eq!(store.tree(&one).await.expect("readable"), Tree::default());
+    assert_eq!(store.tree(&two).await.expect("readable").0.len(), 1);
+}
+
+#[tokio::test]
+async fn the_history_of_a_device_is_bounded_and_the_oldest_go_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, key) = (open(folder.path()), DeviceKey::from_text("00D09E-1"));
+    for number in 0..5 {
+        let fault = Fault {
+            at_ms: number,
+            blame: "plugin".to_owned(),
+            plugin: None,
+            kind: "trap".to_owned(),
+            message: String::new(),
+            backtrace: Vec::new(),
+        };
+        store
+            .record(&key, Changes { faults: vec![fault], ..Changes::default() })
+            .await
+            .expect("recorded");
+    }
+    let faults = store.faults(&key).await.expect("readable");
+    assert_eq!(faults.iter().map(|fault| fault.at_ms).collect::<Vec<_>>(), [2, 3, 4]);
+}
+
+#[tokio::test]
+async fn what_informs_tell_is_part_of_the_tree_and_newer_than_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, key) = (open(folder.path()), DeviceKey::from_text("00D09E-1"));
+    let changes = Changes { tree: vec![value("Device.A", "old")], ..Changes::default() };
+    store.record(&key, changes).await.expect("recorded");
+    let mut header = Device::default();
+    header.inform("Device.A", "new", trellis_cwmp::ValueType::String, 9);
+    store.record_inform(&key, &header, false).await.expect("recorded");
+    let tree = store.tree(&key).await.expect("readable");
+    assert_eq!(tree.0["Device.A"].value.as_deref(), Some("new"));
+}
+
+#[tokio::test]
+async fn devices_are_listed_in_pages() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    for number in 0..5 {
+        let key = DeviceKey::from_text(format!("00D09E-{number}"));
+        store.record_inform(&key, &Device::default(), false).await.expect("recorded");
+    }
+    let first = store.devices(None, 3).await.expect("readable");
+    let rest = store.devices(first.last().map(|it| &it.0), 3).await.expect("readable");
+    assert_eq!((first.len(), rest.len()), (3, 2));
+    assert_eq!(rest[0].0.as_str(), "00D09E-3");
+}
+
+#[test]
+fn a_folder_in_use_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let _first = open(folder.path());
+    let second = SledStore::open(SledSettings::new(folder.path()));
+    let error = second.err().expect("it is refused").to_string();
+    assert!(error.contains("another trellis uses it"), "{error}");
+}
