@@ -16,10 +16,9 @@ pub(crate) fn bare_less_than(source: &str) -> Option<(Cow<'_, str>, usize)> {
             Some(length) => start + 1 + length,
             None => start + 1,
         };
-        let starts_tag = tag
-            .chars()
-            .next()
-            .is_some_and(|next| next.is_alphabetic() || matches!(next, '_' | ':' | '/' | '!' | '?'));
+        let starts_tag = tag.chars().next().is_some_and(|next| {
+            next.is_alphabetic() || matches!(next, '_' | ':' | '/' | '!' | '?')
+        });
         if !starts_tag {
             first.get_or_insert(start);
             mended.push_str(source.get(copied..start).unwrap_or_default());

@@ -377,7 +377,6 @@ impl Element<'_> {
     pub(crate) fn is_prefixed(&self) -> bool {
         self.0.name().prefix().is_some()
     }
-
 }
 
 /// Whether XML 1.0 can carry a character.

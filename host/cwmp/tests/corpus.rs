@@ -101,7 +101,8 @@ fn compare(message: &Decoded, expected: &Value) -> Result<(), String> {
             facts.rows("attributes", &rows)?;
         }
         Message::GetRPCMethodsResponse(it) => {
-            facts.rows("methods", &it.method_list.iter().map(|it| json!(it)).collect::<Vec<_>>())?;
+            facts
+                .rows("methods", &it.method_list.iter().map(|it| json!(it)).collect::<Vec<_>>())?;
         }
         Message::SetParameterValuesResponse(it) => facts.number("status", Some(it.status))?,
         Message::DeleteObjectResponse(it) => facts.number("status", Some(it.status))?,

@@ -12,7 +12,8 @@ fn every_golden_message_round_trips() {
     let files = shared_files::files(&folder, "xml");
     for file in &files {
         let bytes = std::fs::read(file).expect("the file can be read");
-        let first = decode(&bytes, None).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let first =
+            decode(&bytes, None).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         assert!(first.quirks.is_empty(), "{}: {:?}", file.display(), first.quirks);
         assert_eq!(file.file_stem().expect("a name"), first.envelope.message.name());
         let written = encode(&first.envelope).expect("it can be written");

@@ -3,6 +3,7 @@
 //! sled's own flush thread makes nothing durable that anybody could wait for. Here every
 //! writer waits for a flush that began after its write; one flush serves all who wait.
 
+use std::sync::Arc;
 use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
@@ -14,17 +15,21 @@ type Waiter = oneshot::Sender<Result<(), StoreError>>;
 /// Writers that may wait for a flush at once; further ones wait to wait.
 const WAITERS_MAX: usize = 16_384;
 
-/// The thread that flushes. It ends when the last handle is dropped.
+/// The thread that flushes. It ends, and with it its hold on the database, when the last
+/// handle is dropped.
 #[derive(Clone)]
-pub(crate) struct Committer {
-    waiters: mpsc::Sender<Waiter>,
+pub(crate) struct Committer(Arc<Running>);
+
+struct Running {
+    waiters: Option<mpsc::Sender<Waiter>>,
+    thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Committer {
     /// Starts the thread.
     pub(crate) fn start(db: sled::Db) -> std::io::Result<Self> {
         let (waiters, mut queue) = mpsc::channel::<Waiter>(WAITERS_MAX);
-        thread::Builder::new().name("trellis-commit".to_owned()).spawn(move || {
+        let thread = thread::Builder::new().name("trellis-commit".to_owned()).spawn(move || {
             let mut group = Vec::new();
             while queue.blocking_recv_many(&mut group, WAITERS_MAX) > 0 {
                 let result = db.flush();
@@ -38,13 +43,24 @@ impl Committer {
                 }
             }
         })?;
-        Ok(Self { waiters })
+        Ok(Self(Arc::new(Running { waiters: Some(waiters), thread: Some(thread) })))
     }
 
     /// Returns when all that was written before the call is on disk.
     pub(crate) async fn durable(&self) -> Result<(), StoreError> {
         let (waiter, done) = oneshot::channel();
-        self.waiters.send(waiter).await.map_err(|_| StoreError::Closing)?;
+        let waiters = self.0.waiters.as_ref().ok_or(StoreError::Closing)?;
+        waiters.send(waiter).await.map_err(|_| StoreError::Closing)?;
         done.await.map_err(|_| StoreError::Closing)?
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.waiters.take());
+        if let Some(thread) = self.thread.take() {
+            // The thread only flushes; if it panicked there is nothing left to wait for.
+            let _ = thread.join();
+        }
     }
 }

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::de::DeserializeOwned;
 use sled::{Batch, Db};
 
+use crate::Store;
 use crate::codec;
 use crate::commit::Committer;
 use crate::error::StoreError;
 use crate::keys::{Keyspace, device_of, row_of};
 use crate::records::*;
 use crate::tree::{Entry, Tree, TreeChange};
-use crate::Store;
 
 /// How the embedded store behaves.
 #[derive(Clone, Debug)]

@@ -237,10 +237,9 @@ impl FaultStruct {
         }
         Ok(match wrapped {
             Some(wrapped) => wrapped,
-            None => Self {
-                fault_code: xml.required(code),
-                fault_string: string.unwrap_or_default(),
-            },
+            None => {
+                Self { fault_code: xml.required(code), fault_string: string.unwrap_or_default() }
+            }
         })
     }
 

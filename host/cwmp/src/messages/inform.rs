@@ -105,10 +105,7 @@ fn read_event(xml: &mut Xml<'_>) -> Result<EventStruct, DecodeError> {
             _ => xml.skip_unknown()?,
         }
     }
-    Ok(EventStruct {
-        event_code: xml.required(event_code),
-        command_key: xml.required(command_key),
-    })
+    Ok(EventStruct { event_code: xml.required(event_code), command_key: xml.required(command_key) })
 }
 
 impl Body for InformResponse {
