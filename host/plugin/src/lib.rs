@@ -1,1 +1,36 @@
-//! Loads and runs vendor plugins.
+//! Loads vendor plugins and runs them: WebAssembly components of world
+//! `trellis:acs/vendor-plugin`.
+//!
+//! A session makes one [`Run`] and pulls: [`Run::next`] returns the next request that the
+//! plugin has for the device, the session brings the answer, and so on until the plugin has
+//! finished. Between two pulls the plugin is a parked stack and nothing runs.
+//!
+//! Deliberately absent: the session, the store and the network. This is the only crate of the
+//! server that names wasmtime.
+
+mod arguments;
+mod bindings;
+mod cache;
+mod engine;
+mod ensure;
+mod fault;
+mod host;
+mod limits;
+mod manifest;
+mod matcher;
+mod output;
+mod plugin;
+mod registry;
+mod run;
+mod state;
+mod walk;
+
+pub use engine::{EngineSettings, PluginEngine, mappings_max};
+pub use fault::{FaultKind, RunFault};
+pub use limits::Limits;
+pub use manifest::Manifest;
+pub use matcher::{Matcher, Traits};
+pub use plugin::{LoadError, Plugin};
+pub use registry::{Registry, RegistrySettings};
+pub use run::{Ask, Finished, Next, Run};
+pub use state::{Context, FactValue, LogLevel, Memory};

@@ -1,1 +1,22 @@
-//! The life of one CWMP session.
+//! The life of CWMP sessions (TR-069 3.7).
+//!
+//! [`Sessions::post`] takes one POST and returns its answer. Behind it each session is one
+//! task that runs one function, [`session::run`], from the Inform to the empty answer.
+//!
+//! Deliberately absent: HTTP, which is southbound's, and SQL or keys, which are the store's.
+
+mod brief;
+mod conversation;
+mod learn;
+mod post;
+mod provision;
+mod requests;
+mod session;
+mod sessions;
+mod settings;
+mod tasks;
+mod visit;
+
+pub use post::{Answer, Reply, SessionId};
+pub use sessions::Sessions;
+pub use settings::SessionSettings;

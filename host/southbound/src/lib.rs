@@ -1,1 +1,14 @@
-//! The HTTP side that devices see.
+//! The HTTP side that devices see (TR-069 3.4): connections, headers, limits and cookies.
+//!
+//! One POST goes: connection, [`http`] for what HTTP asks, then the session's answer back.
+//!
+//! Deliberately absent: SOAP and everything about sessions but their names.
+
+mod cookie;
+mod http;
+mod listener;
+mod settings;
+
+pub use http::Handler;
+pub use listener::{Listener, ListenerError};
+pub use settings::SouthboundSettings;

@@ -328,7 +328,7 @@ impl Store for SledStore {
     }
 
     async fn tree(&self, device: &DeviceKey) -> Result<Tree, StoreError> {
-        let mut tree = self.blocking(device, |store, device| store.read_tree(device)).await?;
+        let mut tree = self.blocking(device, Self::read_tree).await?;
         if let Some(header) = self.device(device).await? {
             informed_changes(header.informed).for_each(|change| tree.apply(change));
         }

@@ -1,0 +1,22 @@
+//! What wasmtime generates from `wit/`.
+
+#![allow(missing_docs, reason = "generated; the documentation is in wit/")]
+#![allow(clippy::all, reason = "generated")]
+#![allow(clippy::as_conversions, reason = "generated")]
+#![allow(unsafe_code, reason = "generated: lifting and lowering by layout")]
+
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    world: "vendor-plugin",
+    imports: {
+        "trellis:acs/parameters": async | trappable,
+        "trellis:acs/control": async | trappable,
+        "trellis:acs/transfers": async | trappable,
+        "trellis:acs/software.change-du-state": async | trappable,
+    },
+    exports: { default: async },
+});
+
+pub(crate) use trellis::acs::{
+    control, facts, log, memory, parameters, session, settings, software, transfers, types,
+};

@@ -1,0 +1,188 @@
+//! What every vendor's plugin needs, once: values and rows that are as they should be.
+
+use std::collections::{BTreeSet, HashMap};
+
+use trellis_cwmp::{ParameterList, ValueType};
+
+use crate::arguments::{LIST_BYTES_MAX, name_len, value_len};
+use crate::bindings::parameters::Ensured;
+use crate::bindings::types::{self, ParameterValue};
+use crate::host::host_value_type;
+use crate::state::{Failure, RunState, refused};
+
+/// A name is unknown (TR-069 A.5.1).
+const INVALID_PARAMETER_NAME: u32 = 9005;
+/// Faults after which a smaller request may succeed.
+const SMALLER_MAY_SUCCEED: [u32; 4] = [9002, 9003, 9004, INVALID_PARAMETER_NAME];
+
+impl RunState {
+    /// Reads, compares, writes only what differs.
+    pub(crate) async fn ensure(
+        &mut self,
+        wanted: Vec<ParameterValue>,
+        parameter_key: String,
+    ) -> Result<Ensured, Failure> {
+        let names: Vec<String> = wanted.iter().map(|it| it.name.clone()).collect();
+        if names.iter().collect::<BTreeSet<_>>().len() != names.len() {
+            return Err(refused("a name is in the list twice"));
+        }
+        let (known, missing) = self.read_what_there_is(names).await?;
+        let mut differing = Vec::new();
+        for it in &wanted {
+            let Some((value, known_type)) = known.get(&it.name) else { continue };
+            let wanted_type =
+                if it.value_type.is_empty() { *known_type } else { host_value_type(it)? };
+            if !same(wanted_type, &it.value, value) {
+                differing.push((it.name.as_str(), it.value.as_str(), wanted_type));
+            }
+        }
+        let mut ensured = Ensured { written: Vec::new(), missing, status: 0 };
+        for batch in batches(differing, |(name, value, _)| value_len(name, value)) {
+            let written = batch.iter().map(|(name, _, _)| (*name).to_owned());
+            ensured.written.extend(written);
+            let list: ParameterList = batch.into_iter().collect();
+            let status = self.write_values(list, parameter_key.clone()).await?;
+            ensured.status = ensured.status.max(status);
+        }
+        Ok(ensured)
+    }
+
+    /// Finds a row by its keys, or adds it.
+    pub(crate) async fn ensure_row(
+        &mut self,
+        table: String,
+        keys: Vec<ParameterValue>,
+        parameter_key: String,
+    ) -> Result<u32, Failure> {
+        if !table.ends_with('.') {
+            return Err(refused(format!("the table {table:?} must end with a dot")));
+        }
+        if keys.is_empty() {
+            return Err(refused("a row needs at least one key to be found by"));
+        }
+        let instances: Vec<u32> = self
+            .read_names(table.clone(), true)
+            .await?
+            .iter()
+            .filter_map(|row| row.name.strip_prefix(&table)?.strip_suffix('.')?.parse().ok())
+            .collect();
+        let mut names = Vec::new();
+        for instance in &instances {
+            names.extend(keys.iter().map(|key| format!("{table}{instance}.{}", key.name)));
+        }
+        let (known, _) = self.read_what_there_is(names).await?;
+        let found = instances.into_iter().find(|instance| {
+            keys.iter().all(|key| {
+                let known = known.get(&format!("{table}{instance}.{}", key.name));
+                known.is_some_and(|(value, value_type)| same(*value_type, &key.value, value))
+            })
+        });
+        if let Some(instance) = found {
+            return Ok(instance);
+        }
+        let instance = self.add(table.clone(), parameter_key.clone()).await?.instance_number;
+        let values = keys
+            .into_iter()
+            .map(|key| ParameterValue { name: format!("{table}{instance}.{}", key.name), ..key });
+        let ensured = self.ensure(values.collect(), parameter_key).await?;
+        match ensured.missing.first() {
+            Some(missing) => Err(refused(format!("the new row has no {missing}"))),
+            None => Ok(instance),
+        }
+    }
+
+    /// Reads values that may not all be there: one unknown name fails a whole request, so a
+    /// failing one is halved until the name is found.
+    async fn read_what_there_is(
+        &mut self,
+        names: Vec<String>,
+    ) -> Result<(HashMap<String, (String, ValueType)>, Vec<String>), Failure> {
+        let mut known = HashMap::new();
+        let mut missing = Vec::new();
+        let mut open: Vec<Vec<String>> = batches(names, |name| name_len(name)).collect();
+        open.reverse();
+        while let Some(mut batch) = open.pop() {
+            match self.read_values(batch.clone()).await {
+                Ok(list) => known.extend(
+                    list.iter()
+                        .map(|row| (row.name.to_owned(), (row.value.to_owned(), row.value_type))),
+                ),
+                Err(Failure::Guest(types::Error::Fault(fault)))
+                    if SMALLER_MAY_SUCCEED.contains(&fault.code) && batch.len() > 1 =>
+                {
+                    let rest = batch.split_off(batch.len() / 2);
+                    open.push(rest);
+                    open.push(batch);
+                }
+                Err(Failure::Guest(types::Error::Fault(fault)))
+                    if fault.code == INVALID_PARAMETER_NAME =>
+                {
+                    missing.append(&mut batch);
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok((known, missing))
+    }
+}
+
+/// Whether two texts say the same in a type.
+fn same(value_type: ValueType, one: &str, other: &str) -> bool {
+    let number = |text: &str| text.trim().parse::<i128>().ok();
+    match value_type {
+        ValueType::Boolean => {
+            let truth = |text: &str| matches!(text.trim(), "1" | "true" | "True" | "TRUE");
+            truth(one) == truth(other)
+        }
+        ValueType::Int | ValueType::UnsignedInt | ValueType::Long | ValueType::UnsignedLong => {
+            one == other || (number(one).is_some() && number(one) == number(other))
+        }
+        ValueType::HexBinary => one.trim().eq_ignore_ascii_case(other.trim()),
+        _ => one == other,
+    }
+}
+
+/// Cuts a list so that each part fits into one envelope.
+fn batches<T>(items: Vec<T>, len: impl Fn(&T) -> usize) -> impl Iterator<Item = Vec<T>> {
+    let mut batches: Vec<Vec<T>> = Vec::new();
+    let mut bytes = 0;
+    for item in items {
+        let more = len(&item);
+        match batches.last_mut() {
+            Some(batch) if bytes + more <= LIST_BYTES_MAX => {
+                bytes += more;
+                batch.push(item);
+            }
+            _ => {
+                bytes = more;
+                batches.push(vec![item]);
+            }
+        }
+    }
+    batches.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_compared_by_what_they_mean_in_their_type() {
+        assert!(same(ValueType::Boolean, "1", "true"));
+        assert!(!same(ValueType::Boolean, "1", "0"));
+        assert!(same(ValueType::UnsignedLong, "18446744073709551615", "18446744073709551615"));
+        assert!(same(ValueType::Int, "+5", "05"));
+        assert!(!same(ValueType::String, "5", "05"));
+        assert!(!same(ValueType::String, "a ", "a"));
+    }
+
+    #[test]
+    fn a_long_list_is_cut_so_that_each_part_fits() {
+        let names: Vec<String> = (0..2_000).map(|n| format!("Device.X.{n:0200}")).collect();
+        let parts: Vec<Vec<String>> = batches(names, |name| name_len(name)).collect();
+        assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), 2_000);
+        for part in &parts {
+            assert!(part.iter().map(|name| name_len(name)).sum::<usize>() <= LIST_BYTES_MAX);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! How a run of a plugin goes wrong, in words for its author.
+
+use wasmtime::{Trap, WasmBacktrace};
+
+use crate::state::RunState;
+
+/// What kind of fault ended a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// `provision` returned an error.
+    Error,
+    /// The plugin panicked or aborted.
+    Panic,
+    /// Any other trap.
+    Trap,
+    /// The plugin used up its CPU.
+    Fuel,
+    /// The plugin asked for more memory than it has.
+    Memory,
+    /// The run took too long.
+    WallTime,
+    /// The plugin sent too many requests.
+    Rpcs,
+    /// No run was free.
+    Busy,
+    /// The server failed.
+    Host,
+}
+
+/// Why a run ended early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFault {
+    /// What kind.
+    pub kind: FaultKind,
+    /// What happened, the plugin's own message first.
+    pub message: String,
+    /// Where in the plugin, innermost first.
+    pub backtrace: Vec<String>,
+}
+
+/// A limit that a host function enforces by ending the run.
+#[derive(Debug, thiserror::Error)]
+#[error("the limit of {limit} requests in one session is reached")]
+pub(crate) struct RpcLimit {
+    pub(crate) limit: u32,
+}
+
+impl FaultKind {
+    /// A word for lists and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Panic => "panic",
+            Self::Trap => "trap",
+            Self::Fuel => "fuel",
+            Self::Memory => "memory",
+            Self::WallTime => "wall-time",
+            Self::Rpcs => "rpcs",
+            Self::Busy => "busy",
+            Self::Host => "host",
+        }
+    }
+}
+
+impl RunFault {
+    pub(crate) fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), backtrace: Vec::new() }
+    }
+
+    /// Explains the error that a call into the plugin ended with.
+    pub(crate) fn explain(error: &wasmtime::Error, state: &RunState) -> Self {
+        let printed = state.output.text();
+        let printed = printed.trim();
+        let (kind, message) = if let Some(limit) = error.downcast_ref::<RpcLimit>() {
+            (FaultKind::Rpcs, limit.to_string())
+        } else if state.memory_refused {
+            let limit = state.limits.memory_bytes;
+            (FaultKind::Memory, format!("the memory limit of {limit} bytes is reached"))
+        } else {
+            match error.downcast_ref::<Trap>() {
+                Some(Trap::OutOfFuel) => {
+                    let limit = state.limits.fuel;
+                    (FaultKind::Fuel, format!("the CPU limit of {limit} fuel is reached"))
+                }
+                Some(Trap::UnreachableCodeReached) if !printed.is_empty() => {
+                    (FaultKind::Panic, printed.to_owned())
+                }
+                Some(Trap::UnreachableCodeReached) => {
+                    (FaultKind::Panic, "the plugin aborted without a message".to_owned())
+                }
+                Some(Trap::MemoryOutOfBounds) => (
+                    FaultKind::Trap,
+                    "memory was accessed out of bounds, as endless recursion does too".to_owned(),
+                ),
+                Some(trap) => (FaultKind::Trap, trap.to_string()),
+                None => (FaultKind::Host, format!("{error:#}")),
+            }
+        };
+        Self { kind, message, backtrace: backtrace(error) }
+    }
+}
+
+fn backtrace(error: &wasmtime::Error) -> Vec<String> {
+    let Some(trace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
+    let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
+        Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+        None => format!("function {}", frame.func_index()),
+    };
+    trace.frames().iter().map(name).collect()
+}

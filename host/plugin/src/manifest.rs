@@ -1,0 +1,63 @@
+//! What a plugin says about itself.
+
+use serde::Deserialize;
+
+use crate::limits::WishedLimits;
+use crate::matcher::Matcher;
+
+/// The manifest that a plugin's `describe` returns, as JSON. Unknown fields are ignored, so
+/// that a newer plugin still loads; unknown fields inside a matcher are not, since they would
+/// widen it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Manifest {
+    /// Names the plugin: lower-case letters, digits and dashes, at most 64.
+    pub name: String,
+    /// Its own version, by semantic versioning.
+    pub version: String,
+    /// What it is for, in a sentence.
+    #[serde(default)]
+    pub description: String,
+    /// Which devices it serves: those that any of these match.
+    #[serde(default)]
+    pub matchers: Vec<Matcher>,
+    /// Its settings.
+    #[serde(default)]
+    pub settings: SettingsManifest,
+    /// The limits it wishes for.
+    #[serde(default)]
+    pub limits: WishedLimits,
+}
+
+/// What can be set.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SettingsManifest {
+    /// A JSON schema.
+    #[serde(default)]
+    pub schema: serde_json::Value,
+    /// The value of each field that nobody sets.
+    #[serde(default)]
+    pub defaults: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Manifest {
+    /// Reads a manifest; the error says what to change.
+    pub(crate) fn parse(json: &str) -> Result<Self, String> {
+        let manifest: Self = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let name = &manifest.name;
+        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.is_empty() || name.len() > 64 || !name.chars().all(good) {
+            return Err(format!(
+                "the name {name:?} must be 1 to 64 lower-case letters, digits and dashes"
+            ));
+        }
+        semver::Version::parse(&manifest.version).map_err(|error| {
+            format!("the version {:?} is not a semantic version: {error}", manifest.version)
+        })?;
+        for matcher in &manifest.matchers {
+            matcher.check()?;
+        }
+        Ok(manifest)
+    }
+}

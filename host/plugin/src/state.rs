@@ -1,0 +1,240 @@
+//! What the host keeps for one run of a plugin.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use trellis_cwmp::{
+    CwmpVersion, DeviceId, EventStruct, Fault, Message, OpResultStruct, ParameterList,
+};
+use wasmtime::ResourceLimiter;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::arguments;
+use crate::bindings::types;
+use crate::fault::RpcLimit;
+use crate::limits::Limits;
+use crate::output::Output;
+use crate::run::Ask;
+
+/// What one plugin keeps for one device.
+pub type Memory = BTreeMap<String, Vec<u8>>;
+
+/// What a run is about.
+#[derive(Debug)]
+pub struct Context {
+    /// The device, as logs name it.
+    pub device: String,
+    /// The device.
+    pub device_id: DeviceId,
+    /// The version of CWMP in this session.
+    pub cwmp_version: CwmpVersion,
+    /// Why it called.
+    pub events: Vec<EventStruct>,
+    /// What its Inform told.
+    pub inform_parameters: ParameterList,
+    /// `Device.` or `InternetGatewayDevice.`.
+    pub root: String,
+    /// How many sessions failed before.
+    pub retry_count: u32,
+    /// The TransferComplete and AutonomousTransferComplete messages of this session.
+    pub transfers: Vec<Message>,
+    /// The results of operations on deployment units, with their command keys.
+    pub operations: Vec<(String, OpResultStruct)>,
+    /// Seconds since 1970.
+    pub now_seconds: u64,
+    /// What the plugin kept in earlier sessions.
+    pub memory: Memory,
+}
+
+/// The value of a fact.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FactValue {
+    /// Text.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// Yes or no.
+    Flag(bool),
+}
+
+/// How much a line of log matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// For the plugin's author.
+    Debug,
+    /// For the operator who looks.
+    Info,
+    /// Something is odd.
+    Warn,
+    /// Something is wrong.
+    Error,
+}
+
+/// The data of the wasmtime store of one run.
+pub(crate) struct RunState {
+    pub(crate) table: ResourceTable,
+    pub(crate) wasi: WasiCtx,
+    pub(crate) output: Output,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) context: Context,
+    pub(crate) settings: Arc<str>,
+    pub(crate) plugin: Arc<str>,
+    /// Whether the memory has changed since it was last handed out.
+    pub(crate) memory_changed: bool,
+    pub(crate) facts: BTreeMap<String, Option<FactValue>>,
+    pub(crate) asks: mpsc::Sender<Ask>,
+    pub(crate) rpcs: u32,
+    pub(crate) log_lines: u32,
+    pub(crate) memory_refused: bool,
+    lost: Option<String>,
+}
+
+/// How a host function ends other than well: the guest is told, or the run ends.
+pub(crate) enum Failure {
+    Guest(types::Error),
+    Trap(wasmtime::Error),
+}
+
+impl RunState {
+    pub(crate) fn new(
+        context: Context,
+        settings: Arc<str>,
+        plugin: Arc<str>,
+        limits: Arc<Limits>,
+        asks: mpsc::Sender<Ask>,
+    ) -> Self {
+        let output = Output::default();
+        let wasi = WasiCtx::builder().stdout(output.clone()).stderr(output.clone()).build();
+        Self {
+            table: ResourceTable::new(),
+            wasi,
+            output,
+            limits,
+            context,
+            settings,
+            plugin,
+            memory_changed: false,
+            facts: BTreeMap::new(),
+            asks,
+            rpcs: 0,
+            log_lines: 0,
+            memory_refused: false,
+            lost: None,
+        }
+    }
+
+    /// Sends a request to the device and waits for its answer.
+    pub(crate) async fn call(&mut self, request: Message) -> Result<Message, Failure> {
+        if let Some(why) = &self.lost {
+            return Err(Failure::Guest(types::Error::Lost(why.clone())));
+        }
+        arguments::check(&request, self.context.cwmp_version, &self.limits)
+            .map_err(|problem| Failure::Guest(types::Error::Refused(problem)))?;
+        self.rpcs += 1;
+        if self.rpcs > self.limits.rpcs {
+            let limit = RpcLimit { limit: self.limits.rpcs };
+            return Err(Failure::Trap(wasmtime::Error::new(limit)));
+        }
+        let (reply, answer) = oneshot::channel();
+        // What the plugin remembers must be on disk before anything that depends on it leaves.
+        let memory = self.memory_changed.then(|| self.context.memory.clone());
+        self.memory_changed = false;
+        let gone = || "the session has ended".to_owned();
+        let sent = self.asks.send(Ask { request, memory, reply }).await.map_err(|_| gone());
+        let answer = match sent {
+            Ok(()) => answer.await.unwrap_or_else(|_| Err(gone())),
+            Err(gone) => Err(gone),
+        };
+        match answer {
+            Ok(Message::Fault(fault)) => Err(Failure::Guest(types::Error::Fault(cpe_fault(fault)))),
+            Ok(message) => Ok(message),
+            Err(why) => {
+                self.lost = Some(why.clone());
+                Err(Failure::Guest(types::Error::Lost(why)))
+            }
+        }
+    }
+
+    /// Like [`RunState::call`], for a request whose response has content.
+    pub(crate) async fn ask<T>(
+        &mut self,
+        request: Message,
+        read: impl FnOnce(Message) -> Option<T>,
+    ) -> Result<T, Failure> {
+        let answer = self.call(request).await?;
+        let name = answer.name().to_owned();
+        read(answer).ok_or_else(|| {
+            let why = format!("the device answered with {name}");
+            self.lost = Some(why.clone());
+            Failure::Guest(types::Error::Lost(why))
+        })
+    }
+
+    /// How many bytes the memory would take with `value` under `key`.
+    pub(crate) fn memory_bytes_with(&self, key: &str, value: &[u8]) -> usize {
+        let others = self.context.memory.iter().filter(|(other, _)| *other != key);
+        let bytes: usize = others.map(|(key, value)| key.len() + value.len()).sum();
+        bytes + key.len() + value.len()
+    }
+}
+
+/// Parts the two ways in which a host function can end badly.
+pub(crate) fn to_guest<T>(result: Result<T, Failure>) -> wasmtime::Result<Result<T, types::Error>> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(Failure::Guest(error)) => Ok(Err(error)),
+        Err(Failure::Trap(error)) => Err(error),
+    }
+}
+
+/// A refusal: the request is not sent.
+pub(crate) fn refused(problem: impl Into<String>) -> Failure {
+    Failure::Guest(types::Error::Refused(problem.into()))
+}
+
+fn cpe_fault(fault: Fault) -> types::CpeFault {
+    types::CpeFault {
+        code: fault.fault_code,
+        text: fault.fault_string,
+        parameters: fault
+            .set_parameter_values_fault
+            .into_iter()
+            .map(|it| types::ParameterFault {
+                name: it.parameter_name,
+                code: it.fault_code,
+                text: it.fault_string,
+            })
+            .collect(),
+    }
+}
+
+impl ResourceLimiter for RunState {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let granted = desired <= self.limits.memory_bytes;
+        self.memory_refused |= !granted;
+        Ok(granted)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        _desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        // The pool bounds tables.
+        Ok(true)
+    }
+}
+
+impl WasiView for RunState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}

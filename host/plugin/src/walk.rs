@@ -1,0 +1,43 @@
+//! All names below a path.
+
+use trellis_cwmp::ParameterInfoStruct;
+
+use crate::bindings::types;
+use crate::state::{Failure, RunState, refused};
+
+/// Faults that say an answer would be too large (TR-069 A.3.2.3; some devices say 9002).
+const TOO_LARGE: [u32; 2] = [9004, 9002];
+/// More names than this are no device's.
+const NAMES_MAX: usize = 500_000;
+
+impl RunState {
+    /// Asks for everything at once, and level by level where the device cannot.
+    pub(crate) async fn walk_names(
+        &mut self,
+        path: String,
+    ) -> Result<Vec<ParameterInfoStruct>, Failure> {
+        match self.read_names(path.clone(), false).await {
+            Err(Failure::Guest(types::Error::Fault(fault))) if TOO_LARGE.contains(&fault.code) => {}
+            other => return other,
+        }
+        let mut found: Vec<ParameterInfoStruct> = Vec::new();
+        let mut objects = vec![path];
+        while let Some(object) = objects.pop() {
+            for row in self.read_names(object.clone(), true).await? {
+                // A device that lists the object itself would be asked for ever.
+                let is_below = row.name.len() > object.len() && row.name.starts_with(&object);
+                if is_below && row.name.ends_with('.') {
+                    objects.push(row.name.clone());
+                }
+                if is_below {
+                    found.push(row);
+                }
+            }
+            if found.len() > NAMES_MAX {
+                return Err(refused(format!("there are more than {NAMES_MAX} names")));
+            }
+        }
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(found)
+    }
+}

@@ -1,0 +1,218 @@
+//! The dialogue of one session: whose turn it is, and what was said.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use trellis_cwmp::{AcsFault, Envelope, Header, Message, encode};
+use trellis_store::Step;
+
+use crate::brief::brief;
+use crate::post::{Content, Post, Reply};
+
+/// Why a session ended before its time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Lost {
+    /// The device fell silent.
+    #[error("the device was silent for {} s", .0.as_secs())]
+    Silent(Duration),
+    /// The device began anew.
+    #[error("the device opened another session")]
+    Superseded,
+    /// The server stops.
+    #[error("the server is stopping")]
+    Stopping,
+    /// The device broke the protocol.
+    #[error("protocol violation: {0}")]
+    Violation(String),
+    /// The server could not keep what it was told.
+    #[error("{0}")]
+    Store(String),
+    /// The server refused the device.
+    #[error("refused: {0}")]
+    Refused(String),
+}
+
+/// One session's exchange of messages. At any time either the device waits for an answer,
+/// whose slot is in `owed`, or the server waits for the next POST.
+pub(crate) struct Conversation {
+    posts: mpsc::Receiver<Post>,
+    owed: Option<oneshot::Sender<Reply>>,
+    superseded: CancellationToken,
+    stopping: CancellationToken,
+    silence: Duration,
+    namespace: String,
+    requests: u64,
+    began: Instant,
+    steps_max: usize,
+    /// What was said.
+    pub(crate) steps: Vec<Step>,
+    /// How many steps there was no room for.
+    pub(crate) steps_dropped: u64,
+    /// How many requests were sent to the device.
+    pub(crate) rpcs: u32,
+}
+
+/// A request that is on its way.
+pub(crate) struct Asked {
+    /// What was asked.
+    pub(crate) request: Message,
+    id: String,
+    sent: Instant,
+}
+
+impl Conversation {
+    /// A session whose Inform waits for its answer in `owed`.
+    pub(crate) fn new(
+        owed: oneshot::Sender<Reply>,
+        posts: mpsc::Receiver<Post>,
+        superseded: CancellationToken,
+        stopping: CancellationToken,
+        steps_max: usize,
+    ) -> Self {
+        Self {
+            posts,
+            owed: Some(owed),
+            superseded,
+            stopping,
+            silence: crate::settings::SILENCE_MIN,
+            namespace: String::new(),
+            requests: 0,
+            began: Instant::now(),
+            steps_max,
+            steps: Vec::new(),
+            steps_dropped: 0,
+            rpcs: 0,
+        }
+    }
+
+    /// Sets how long the device may be silent, and the namespace of all that follows.
+    pub(crate) fn agree(&mut self, silence: Duration, namespace: String) {
+        self.silence = silence;
+        self.namespace = namespace;
+    }
+
+    /// How long the session has lasted.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// The next POST.
+    pub(crate) async fn receive(&mut self) -> Result<Content, Lost> {
+        let post = tokio::select! {
+            biased;
+            () = self.superseded.cancelled() => return Err(Lost::Superseded),
+            post = tokio::time::timeout(self.silence, self.posts.recv()) => post,
+            () = self.stopping.cancelled() => return Err(Lost::Stopping),
+        };
+        match post {
+            Ok(Some(Post { content: Content::Broken(why), reply })) => {
+                self.owed = Some(reply);
+                Err(Lost::Violation(why))
+            }
+            Ok(Some(post)) => {
+                self.owed = Some(post.reply);
+                Ok(post.content)
+            }
+            Ok(None) | Err(_) => Err(Lost::Silent(self.silence)),
+        }
+    }
+
+    /// Answers a request of the device, with the ID of the request.
+    pub(crate) fn respond(&mut self, request: &Header, message: Message, version: Option<String>) {
+        let header =
+            Header { id: request.id.clone(), use_cwmp_version: version, ..Header::default() };
+        self.send(header, message);
+    }
+
+    /// Answers a request of the device with a fault.
+    pub(crate) fn respond_fault(&mut self, request: &Header, fault: AcsFault) {
+        self.respond(request, Message::Fault(fault.to_fault()), None);
+    }
+
+    /// Sends a request to the device.
+    pub(crate) fn ask(&mut self, request: Message) -> Asked {
+        self.requests += 1;
+        self.rpcs += 1;
+        let id = self.requests.to_string();
+        let header = Header { id: Some(id.clone()), ..Header::default() };
+        let request = self.send(header, request);
+        Asked { request, id, sent: Instant::now() }
+    }
+
+    /// Takes a POST as the answer to a request: its response or its fault.
+    pub(crate) fn answer_to(&mut self, asked: &Asked, post: Content) -> Result<Message, Lost> {
+        let name = asked.request.name();
+        let answer = match post {
+            Content::Message(envelope) => *envelope,
+            Content::Empty => return Err(Lost::Violation(format!("no answer to {name}"))),
+            Content::Broken(why) => return Err(Lost::Violation(why)),
+        };
+        if answer.header.id.as_deref().is_some_and(|answered| answered.trim() != asked.id) {
+            // One request is out at a time, so the answer is clear all the same.
+            tracing::debug!(method = name, "the answer has another ID than the request");
+        }
+        let message = answer.message;
+        if !message.answers(name) && !matches!(message, Message::Fault(_)) {
+            return Err(Lost::Violation(format!("{:?} in answer to {name}", message.name())));
+        }
+        self.note(name, brief(&asked.request), brief(&message), asked.sent);
+        Ok(message)
+    }
+
+    /// Ends the session: there is nothing left to say.
+    pub(crate) fn end(&mut self) {
+        self.reply(Reply::NoContent);
+    }
+
+    /// Ends the session badly, if an answer is still owed.
+    pub(crate) fn refuse(&mut self, lost: &Lost) {
+        self.reply(match lost {
+            Lost::Stopping | Lost::Store(_) => Reply::Unavailable(lost.to_string()),
+            other => Reply::BadRequest(other.to_string()),
+        });
+    }
+
+    /// Notes an exchange that the device began.
+    pub(crate) fn note_request(&mut self, request: &Message, answer: &str) {
+        let name = request.name().to_owned();
+        self.note(&name, brief(request), answer.to_owned(), Instant::now());
+    }
+
+    /// Sends a message and gives it back.
+    fn send(&mut self, header: Header, message: Message) -> Message {
+        let envelope = Envelope { namespace: self.namespace.clone(), header, message };
+        let reply = match encode(&envelope) {
+            Ok(bytes) => Reply::Envelope(bytes),
+            // Requests are checked before, so this is a fault of ours.
+            Err(error) => {
+                tracing::error!(%error, method = envelope.message.name(), "cannot be encoded");
+                Reply::BadRequest(error.to_string())
+            }
+        };
+        self.reply(reply);
+        envelope.message
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        if let Some(owed) = self.owed.take() {
+            // Nobody listens when the connection is gone; the device will begin anew.
+            let _ = owed.send(reply);
+        }
+    }
+
+    fn note(&mut self, method: &str, request: String, answer: String, sent: Instant) {
+        tracing::debug!(method, request, answer, ms = millis(sent.elapsed()), "rpc");
+        if self.steps.len() >= self.steps_max {
+            self.steps_dropped += 1;
+            return;
+        }
+        let after_ms = millis(self.began.elapsed());
+        self.steps.push(Step { after_ms, method: method.to_owned(), request, answer });
+    }
+}
+
+/// Whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,75 @@
+//! What goes between the HTTP side and a session.
+
+use std::fmt;
+
+use tokio::sync::oneshot;
+use trellis_cwmp::Envelope;
+
+/// Names a session; travels as a cookie. It cannot be guessed.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SessionId(String);
+
+/// One POST of a device.
+pub(crate) struct Post {
+    pub(crate) content: Content,
+    /// Takes the answer.
+    pub(crate) reply: oneshot::Sender<Reply>,
+}
+
+/// What a POST holds.
+pub(crate) enum Content {
+    /// Nothing: it is the server's turn.
+    Empty,
+    /// A message.
+    Message(Box<Envelope>),
+    /// Something that is no message; why.
+    Broken(String),
+}
+
+/// The answer to one POST.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// An envelope, with status 200.
+    Envelope(Vec<u8>),
+    /// Nothing: the session is over. Status 204.
+    NoContent,
+    /// A violation of the protocol, which ends the session. Status 400.
+    BadRequest(String),
+    /// The server has no room; the device is to try later. Status 503.
+    Unavailable(String),
+}
+
+/// The answer to one POST, and its session.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What to send.
+    pub reply: Reply,
+    /// The session that the POST belongs to, if it has one.
+    pub session: Option<SessionId>,
+}
+
+impl SessionId {
+    /// A new one.
+    pub(crate) fn random() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// One that a cookie named.
+    pub fn from_cookie(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// As a cookie names it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whoever knows it can speak in its name.
+        f.write_str("SessionId(***)")
+    }
+}

@@ -1,0 +1,186 @@
+//! The plugin's turn: each of its calls is one request out and one answer in.
+
+use trellis_cwmp::Message;
+use trellis_plugin_host::{Ask, Context, FactValue, Finished, Next, Run, RunFault};
+use trellis_store::{FactValue as StoredFact, Fault, Memory, Transfer};
+
+use crate::conversation::{Conversation, Lost};
+use crate::learn::learn;
+use crate::post::Content;
+use crate::requests;
+use crate::sessions::Acs;
+use crate::visit::{Visit, lost};
+
+impl Visit {
+    /// Runs the plugin to its end. When the session is lost on the way, the plugin is told,
+    /// and has a moment to finish.
+    pub(crate) async fn provision(
+        &mut self,
+        acs: &Acs,
+        cpe: &mut Conversation,
+    ) -> Result<(), Lost> {
+        let Some(plugin) = self.plugin.clone() else { return Ok(()) };
+        if self.is_heartbeat() {
+            return Ok(());
+        }
+        let name = plugin.manifest.name.clone();
+        let memory = acs.store.memory(&self.key, &name).await.map_err(lost)?;
+        let mut run = Run::start(plugin, self.context(memory));
+        let mut end = Ok(());
+        let finished = loop {
+            match run.next().await {
+                Next::Finished(finished) => break *finished,
+                Next::Ask(Ask { request, memory, reply }) => {
+                    if let Some(memory) = memory {
+                        self.changes.memory = Some((name.clone(), Memory(memory)));
+                    }
+                    match self.carry(acs, cpe, request).await {
+                        Ok(answer) => drop(reply.send(Ok(answer))),
+                        Err(lost) => {
+                            drop(reply.send(Err(lost.to_string())));
+                            end = Err(lost);
+                            let rest = tokio::time::timeout(acs.settings.lost_grace, run.next());
+                            match rest.await {
+                                Ok(Next::Finished(finished)) => break *finished,
+                                Ok(Next::Ask(_)) | Err(_) => return end,
+                            }
+                        }
+                    }
+                }
+            }
+        };
+        self.take_in(&name, finished);
+        end
+    }
+
+    /// Sends one request and takes in the answer. What the plugin remembers is kept before
+    /// the request leaves.
+    pub(crate) async fn carry(
+        &mut self,
+        acs: &Acs,
+        cpe: &mut Conversation,
+        request: Message,
+    ) -> Result<Message, Lost> {
+        if self.changes.memory.is_some() {
+            self.keep(acs).await?;
+        }
+        let asked = cpe.ask(request);
+        loop {
+            match cpe.receive().await? {
+                // A device should be done with its requests by now (TR-069 3.7.1.3); one that
+                // is not gets its answer all the same (3.7.2.2).
+                Content::Message(late) if late.message.is_request() => {
+                    requests::answer(acs, cpe, self, *late).await?;
+                }
+                post => {
+                    let answer = cpe.answer_to(&asked, post)?;
+                    let now_ms = self.now_ms();
+                    self.changes.tree.extend(learn(&asked.request, &answer, now_ms));
+                    self.changes.transfers.extend(begun(&asked.request, &answer, now_ms));
+                    return Ok(answer);
+                }
+            }
+        }
+    }
+
+    fn is_heartbeat(&self) -> bool {
+        matches!(self.events.as_slice(), [event] if event.event_code == "14 HEARTBEAT")
+    }
+
+    fn context(&mut self, memory: Memory) -> Context {
+        Context {
+            device: self.key.to_string(),
+            device_id: self.device_id.clone(),
+            cwmp_version: self.version,
+            events: self.events.clone(),
+            inform_parameters: std::mem::take(&mut self.inform_parameters),
+            root: self.header.root.clone(),
+            retry_count: self.retry_count,
+            transfers: std::mem::take(&mut self.transfers),
+            operations: std::mem::take(&mut self.operations),
+            now_seconds: u64::try_from(self.began.as_second()).unwrap_or_default(),
+            memory: memory.0,
+        }
+    }
+
+    fn take_in(&mut self, plugin: &str, finished: Finished) {
+        let now_ms = self.now_ms();
+        if let Some(memory) = finished.memory {
+            self.changes.memory = Some((plugin.to_owned(), Memory(memory)));
+        }
+        for (name, value) in finished.facts {
+            let Some(value) = value else {
+                self.header_changed |= self.header.facts.remove(&name).is_some();
+                continue;
+            };
+            let value = stored(value);
+            let shown = value.to_string();
+            if self.header.publish(&name, value, now_ms) {
+                self.header_changed = true;
+                self.news.push((name, shown));
+            }
+        }
+        if let Some(fault) = finished.fault {
+            self.record_fault(fault, now_ms);
+        }
+        metrics::counter!("trellis_plugin_fuel_total", "plugin" => plugin.to_owned())
+            .increment(finished.fuel);
+        if finished.log_lines_dropped > 0 {
+            metrics::counter!("trellis_limit_reached_total", "limit" => "plugin_log_lines")
+                .increment(1);
+        }
+    }
+
+    fn record_fault(&mut self, fault: RunFault, now_ms: i64) {
+        let RunFault { kind, message, backtrace } = fault;
+        tracing::warn!(
+            device = %self.key,
+            plugin = self.header.plugin.as_ref().map(|it| it.0.as_str()),
+            kind = kind.name(),
+            message,
+            backtrace = backtrace.join(" < "),
+            "the plugin failed"
+        );
+        self.plugin_fault = Some(format!("{}: {message}", kind.name()));
+        self.changes.faults.push(Fault {
+            at_ms: now_ms,
+            blame: "plugin".to_owned(),
+            plugin: self.header.plugin.clone(),
+            kind: kind.name().to_owned(),
+            message,
+            backtrace,
+        });
+    }
+}
+
+fn stored(value: FactValue) -> StoredFact {
+    match value {
+        FactValue::Text(text) => StoredFact::Text(text),
+        FactValue::Number(number) => StoredFact::Number(number),
+        FactValue::Flag(flag) => StoredFact::Flag(flag),
+    }
+}
+
+/// The transfer that a request began, if the device said that it will report its end.
+fn begun(request: &Message, answer: &Message, now_ms: i64) -> Option<Transfer> {
+    let (command_key, file_type) = match (request, answer) {
+        (Message::Download(it), Message::DownloadResponse(status)) if status.status == 1 => {
+            (&it.command_key, &it.file_type)
+        }
+        (
+            Message::Upload(it),
+            Message::UploadResponse(status) | Message::DownloadResponse(status),
+        ) if status.status == 1 => (&it.command_key, &it.file_type),
+        (Message::ScheduleDownload(it), Message::ScheduleDownloadResponse) => {
+            (&it.command_key, &it.file_type)
+        }
+        _ => return None,
+    };
+    Some(Transfer {
+        command_key: command_key.clone(),
+        method: request.name().to_owned(),
+        file_type: file_type.clone(),
+        requested_ms: now_ms,
+        end: None,
+    })
+}

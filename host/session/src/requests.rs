@@ -1,0 +1,121 @@
+//! Requests of the device, which are answered before the server speaks (TR-069 3.7.2.2).
+
+use trellis_cwmp::{
+    AcsFault, Envelope, FaultStruct, GetRPCMethodsResponse, Header, KickedResponse, Message,
+};
+use trellis_store::{Transfer, TransferEnd};
+
+use crate::conversation::{Conversation, Lost};
+use crate::sessions::Acs;
+use crate::visit::Visit;
+
+/// The methods that [`answer`] and the Inform answer without a fault.
+const METHODS: [&str; 8] = [
+    "Inform",
+    "GetRPCMethods",
+    "TransferComplete",
+    "AutonomousTransferComplete",
+    "RequestDownload",
+    "Kicked",
+    "DUStateChangeComplete",
+    "AutonomousDUStateChangeComplete",
+];
+
+/// Keeps what a request tells, then answers it: the answer lets the device forget it.
+pub(crate) async fn answer(
+    acs: &Acs,
+    cpe: &mut Conversation,
+    visit: &mut Visit,
+    request: Envelope,
+) -> Result<(), Lost> {
+    let Envelope { header, message, .. } = request;
+    visit.requests += 1;
+    if visit.requests > acs.settings.cpe_requests_max {
+        metrics::counter!("trellis_limit_reached_total", "limit" => "cpe_requests").increment(1);
+        return Err(Lost::Violation("too many requests in one session".to_owned()));
+    }
+    let response = match &message {
+        Message::GetRPCMethods => {
+            let method_list = METHODS.map(str::to_owned).to_vec();
+            Message::GetRPCMethodsResponse(GetRPCMethodsResponse { method_list })
+        }
+        Message::TransferComplete(it) => {
+            let end = ended(visit, &it.command_key, "", "", &it.fault_struct);
+            visit.changes.transfers.push(end);
+            Message::TransferCompleteResponse
+        }
+        Message::AutonomousTransferComplete(it) => {
+            let method = if it.is_download { "autonomous download" } else { "autonomous upload" };
+            let end = ended(visit, "", method, &it.file_type, &it.fault_struct);
+            visit.changes.transfers.push(end);
+            Message::AutonomousTransferCompleteResponse
+        }
+        Message::DUStateChangeComplete(_) => Message::DUStateChangeCompleteResponse,
+        Message::AutonomousDUStateChangeComplete(_) => {
+            Message::AutonomousDUStateChangeCompleteResponse
+        }
+        Message::RequestDownload(_) => Message::RequestDownloadResponse,
+        Message::Kicked(it) => {
+            Message::KickedResponse(KickedResponse { next_url: it.next.clone() })
+        }
+        Message::Unsupported(_) => {
+            return fault(cpe, &header, &message, AcsFault::MethodNotSupported);
+        }
+        // An Inform is routed to a session of its own; all others are the server's to send.
+        _ => return fault(cpe, &header, &message, AcsFault::MethodNotSupported),
+    };
+    cpe.note_request(&message, "ok");
+    take(visit, message);
+    visit.keep(acs).await?;
+    cpe.respond(&header, response, None);
+    Ok(())
+}
+
+/// Keeps the message for the plugin.
+fn take(visit: &mut Visit, message: Message) {
+    match message {
+        Message::TransferComplete(_) | Message::AutonomousTransferComplete(_) => {
+            visit.transfers.push(message);
+        }
+        Message::DUStateChangeComplete(it) => {
+            let key = it.command_key;
+            visit.operations.extend(it.results.into_iter().map(|result| (key.clone(), result)));
+        }
+        Message::AutonomousDUStateChangeComplete(it) => {
+            visit.operations.extend(it.results.into_iter().map(|it| (String::new(), it)));
+        }
+        _ => {}
+    }
+}
+
+fn fault(
+    cpe: &mut Conversation,
+    header: &Header,
+    message: &Message,
+    fault: AcsFault,
+) -> Result<(), Lost> {
+    cpe.note_request(message, fault.text());
+    cpe.respond_fault(header, fault);
+    Ok(())
+}
+
+fn ended(
+    visit: &Visit,
+    command_key: &str,
+    method: &str,
+    file_type: &str,
+    fault: &FaultStruct,
+) -> Transfer {
+    let now_ms = visit.now_ms();
+    Transfer {
+        command_key: command_key.to_owned(),
+        method: method.to_owned(),
+        file_type: file_type.to_owned(),
+        requested_ms: now_ms,
+        end: Some(TransferEnd {
+            at_ms: now_ms,
+            fault_code: fault.fault_code,
+            fault_text: fault.fault_string.clone(),
+        }),
+    }
+}

@@ -1,0 +1,47 @@
+//! One session, from the Inform to the empty answer: TR-069 3.7, Figure 3, as a function.
+
+use trellis_cwmp::{Envelope, InformResponse, Message};
+
+use crate::conversation::{Conversation, Lost};
+use crate::post::Content;
+use crate::requests;
+use crate::sessions::Acs;
+use crate::visit::Visit;
+
+/// Runs a session. What it learns on the way is in `visit`, also when the session is lost.
+pub(crate) async fn run(
+    acs: &Acs,
+    cpe: &mut Conversation,
+    visit: &mut Visit,
+    inform: Envelope,
+) -> Result<(), Lost> {
+    // Inform: what it tells is kept before the answer lets the device forget it.
+    let agreed = visit.agree(acs, cpe, &inform)?;
+    visit.record_inform(acs, inform.message).await?;
+    cpe.respond(&inform.header, Message::InformResponse(InformResponse::default()), agreed);
+
+    // The device speaks until it has nothing more to say.
+    loop {
+        match cpe.receive().await? {
+            Content::Empty => break,
+            Content::Message(envelope) if envelope.message == Message::Empty => break,
+            Content::Message(envelope) if envelope.message.is_request() => {
+                requests::answer(acs, cpe, visit, *envelope).await?;
+            }
+            Content::Message(envelope) => {
+                let name = envelope.message.name();
+                return Err(Lost::Violation(format!("{name}, which answers nothing")));
+            }
+            Content::Broken(why) => return Err(Lost::Violation(why)),
+        }
+    }
+
+    // Now it is our turn: the plugin speaks, then what operators queued.
+    visit.provision(acs, cpe).await?;
+    visit.run_tasks(acs, cpe).await?;
+
+    // Nothing is left: what was learned is kept, and the empty answer ends the session.
+    visit.record(acs, cpe, "ok").await?;
+    cpe.end();
+    Ok(())
+}

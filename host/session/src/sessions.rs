@@ -1,0 +1,315 @@
+//! All sessions: which POST belongs to which, and one session per device.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+use trellis_cwmp::{Decoded, DeviceId, Envelope, Message, Quirk, decode, is_empty_post};
+use trellis_plugin_host::Registry;
+use trellis_store::{DeviceKey, Store};
+
+use crate::conversation::{Conversation, Lost, millis};
+use crate::post::{Answer, Content, Post, Reply, SessionId};
+use crate::session;
+use crate::settings::SessionSettings;
+use crate::visit::Visit;
+
+/// What a session works with.
+pub(crate) struct Acs {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) settings: SessionSettings,
+}
+
+/// The sessions of this server. Clones share them.
+#[derive(Clone)]
+pub struct Sessions(Arc<Shared>);
+
+struct Shared {
+    acs: Arc<Acs>,
+    open: Mutex<Open>,
+    tasks: TaskTracker,
+    /// Cancelled when no new session is to begin.
+    closed: CancellationToken,
+    /// Cancelled when every session is to end.
+    stopping: CancellationToken,
+}
+
+#[derive(Default)]
+struct Open {
+    sessions: HashMap<SessionId, mpsc::Sender<Post>>,
+    devices: HashMap<DeviceKey, Handle>,
+}
+
+/// The session that a device has.
+#[derive(Clone)]
+struct Handle {
+    session: SessionId,
+    superseded: CancellationToken,
+    ended: CancellationToken,
+}
+
+/// How long a new session waits for the end of the one that it supersedes.
+const SUPERSEDE_WAIT: Duration = Duration::from_secs(10);
+
+impl Sessions {
+    /// No sessions yet.
+    pub fn new(store: Arc<dyn Store>, registry: Arc<Registry>, settings: SessionSettings) -> Self {
+        Self(Arc::new(Shared {
+            acs: Arc::new(Acs { store, registry, settings }),
+            open: Mutex::default(),
+            tasks: TaskTracker::new(),
+            closed: CancellationToken::new(),
+            stopping: CancellationToken::new(),
+        }))
+    }
+
+    /// Answers one POST. `cookie` is the session that the device names, `connection` the one
+    /// that last used its connection, for devices without cookies.
+    pub async fn post(
+        &self,
+        body: bytes::Bytes,
+        charset: Option<&str>,
+        cookie: Option<SessionId>,
+        connection: Option<SessionId>,
+    ) -> Answer {
+        let named = [cookie, connection].into_iter().flatten().find(|id| self.is_open(id));
+        if is_empty_post(&body) {
+            return self.forward(named, Content::Empty).await;
+        }
+        let Decoded { envelope, quirks } = match self.decode(body, charset).await {
+            Ok(decoded) => decoded,
+            Err(why) => return self.forward(named, Content::Broken(why)).await,
+        };
+        for sighting in quirks.iter() {
+            metrics::counter!("trellis_quirks_total", "quirk" => sighting.quirk.name())
+                .increment(1);
+        }
+        if quirks.contains(Quirk::Soap12Envelope) {
+            let why = "the envelope is SOAP 1.2; CWMP uses SOAP 1.1".to_owned();
+            return self.forward(named, Content::Broken(why)).await;
+        }
+        match &envelope.message {
+            Message::Inform(inform) => {
+                let device_id = inform.device_id.clone();
+                self.begin(device_id, envelope).await
+            }
+            _ => self.forward(named, Content::Message(Box::new(envelope))).await,
+        }
+    }
+
+    /// How many sessions there are.
+    pub fn count(&self) -> usize {
+        self.open().sessions.len()
+    }
+
+    /// Begins no more sessions, lets those in flight finish, and ends what is left after
+    /// `grace`.
+    pub async fn shutdown(&self, grace: Duration) {
+        self.0.closed.cancel();
+        self.0.tasks.close();
+        if tokio::time::timeout(grace, self.0.tasks.wait()).await.is_err() {
+            self.0.stopping.cancel();
+            self.0.tasks.wait().await;
+        }
+    }
+
+    async fn decode(&self, body: bytes::Bytes, charset: Option<&str>) -> Result<Decoded, String> {
+        if body.len() <= self.0.acs.settings.decode_inline_bytes {
+            return decode(&body, charset).map_err(|error| error.to_string());
+        }
+        let charset = charset.map(str::to_owned);
+        let decoding = tokio::task::spawn_blocking(move || {
+            decode(&body, charset.as_deref()).map_err(|error| error.to_string())
+        });
+        decoding.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    /// Opens a session for an Inform, and ends the one that the device had.
+    async fn begin(&self, device_id: DeviceId, inform: Envelope) -> Answer {
+        if device_id.serial_number.is_empty() && device_id.oui.is_empty() {
+            return Answer::bad_request("the Inform names no device");
+        }
+        if self.0.closed.is_cancelled() {
+            return Answer::unavailable("the server is stopping");
+        }
+        let Ok(id) = SessionId::random() else {
+            return Answer::unavailable("the system gives no random numbers");
+        };
+        let visit = Visit::new(device_id);
+        let (posts, queue) = mpsc::channel(1);
+        let handle = Handle {
+            session: id.clone(),
+            superseded: CancellationToken::new(),
+            ended: CancellationToken::new(),
+        };
+        let previous = {
+            let mut open = self.open();
+            let previous = open.devices.get(&visit.key).cloned();
+            if previous.is_none() && open.sessions.len() >= self.0.acs.settings.sessions_max {
+                drop(open);
+                metrics::counter!("trellis_limit_reached_total", "limit" => "sessions")
+                    .increment(1);
+                return Answer::unavailable("every session is taken");
+            }
+            open.sessions.insert(id.clone(), posts);
+            open.devices.insert(visit.key.clone(), handle.clone());
+            previous
+        };
+        if let Some(previous) = &previous {
+            previous.superseded.cancel();
+        }
+        let shared = Arc::clone(&self.0);
+        let (reply, answer) = oneshot::channel();
+        let span = tracing::info_span!("session", device = %visit.key);
+        let cpe = Conversation::new(
+            reply,
+            queue,
+            handle.superseded.clone(),
+            self.0.stopping.clone(),
+            self.0.acs.settings.steps_max,
+        );
+        self.0.tasks.spawn(
+            async move { shared.run(handle, previous, cpe, visit, inform).await }.instrument(span),
+        );
+        let reply = self.wait(answer).await;
+        Answer { reply, session: Some(id) }
+    }
+
+    /// Passes a POST to its session.
+    async fn forward(&self, session: Option<SessionId>, content: Content) -> Answer {
+        let posts = session.as_ref().and_then(|id| self.open().sessions.get(id).cloned());
+        let Some(posts) = posts else {
+            return Answer::bad_request(match content {
+                Content::Broken(why) => why,
+                _ => "there is no such session; a session begins with an Inform".to_owned(),
+            });
+        };
+        let (reply, answer) = oneshot::channel();
+        // The queue has one place, so a device that sends without waiting waits here.
+        let wait = self.0.acs.settings.answer;
+        let reply = match tokio::time::timeout(wait, posts.send(Post { content, reply })).await {
+            Ok(Ok(())) => self.wait(answer).await,
+            Ok(Err(_)) => Reply::BadRequest("the session has ended".to_owned()),
+            Err(_) => Reply::BadRequest("the session is busy with another POST".to_owned()),
+        };
+        Answer { reply, session }
+    }
+
+    async fn wait(&self, answer: oneshot::Receiver<Reply>) -> Reply {
+        match tokio::time::timeout(self.0.acs.settings.answer, answer).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(_)) => Reply::BadRequest("the session has ended".to_owned()),
+            Err(_) => {
+                metrics::counter!("trellis_limit_reached_total", "limit" => "answer_time")
+                    .increment(1);
+                Reply::BadRequest("the server took too long".to_owned())
+            }
+        }
+    }
+
+    fn is_open(&self, id: &SessionId) -> bool {
+        self.open().sessions.contains_key(id)
+    }
+
+    fn open(&self) -> std::sync::MutexGuard<'_, Open> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// The task of one session.
+    async fn run(
+        &self,
+        handle: Handle,
+        previous: Option<Handle>,
+        mut cpe: Conversation,
+        mut visit: Visit,
+        inform: Envelope,
+    ) {
+        // Whatever happens below, the device's next Inform must find the way free.
+        let _end = End { shared: self, device: visit.key.clone(), handle };
+        let result = match previous {
+            // The old session may still be writing; it must not write over this one.
+            Some(previous) => {
+                let ended = previous.ended.cancelled();
+                tokio::time::timeout(SUPERSEDE_WAIT, ended)
+                    .await
+                    .map_err(|_| Lost::Store("the previous session does not end".to_owned()))
+            }
+            None => Ok(()),
+        };
+        let result = match result {
+            Ok(()) => session::run(&self.acs, &mut cpe, &mut visit, inform).await,
+            Err(lost) => Err(lost),
+        };
+        if let Err(lost) = &result {
+            // The outcome of a lost session is for the operator; nobody waits for it.
+            let _ = visit.record(&self.acs, &mut cpe, &lost.to_string()).await;
+            cpe.refuse(lost);
+        }
+        report(&visit, &cpe, &result);
+    }
+}
+
+/// One line for each session.
+fn report(visit: &Visit, cpe: &Conversation, result: &Result<(), Lost>) {
+    let events: Vec<&str> = visit.header.last_events.iter().map(|it| it.0.as_str()).collect();
+    let news: serde_json::Map<String, serde_json::Value> =
+        visit.news.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    let outcome = match (result, &visit.plugin_fault) {
+        (Err(lost), _) => lost.to_string(),
+        (Ok(()), Some(fault)) => format!("plugin fault: {fault}"),
+        (Ok(()), None) => "ok".to_owned(),
+    };
+    let label = match (result, &visit.plugin_fault) {
+        (Err(_), _) => "lost",
+        (Ok(()), Some(_)) => "plugin_fault",
+        (Ok(()), None) => "ok",
+    };
+    metrics::counter!("trellis_sessions_total", "outcome" => label).increment(1);
+    tracing::info!(
+        plugin = visit.header.plugin.as_ref().map(|it| it.0.as_str()),
+        manufacturer = visit.device_id.manufacturer,
+        product_class = visit.device_id.product_class,
+        events = events.join(", "),
+        rpcs = cpe.rpcs,
+        ms = millis(cpe.elapsed()),
+        facts = %serde_json::Value::Object(news),
+        outcome,
+        "session"
+    );
+}
+
+/// Frees the way for the device's next session, also if this one panics.
+struct End<'a> {
+    shared: &'a Shared,
+    device: DeviceKey,
+    handle: Handle,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        let mut open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.sessions.remove(&self.handle.session);
+        if open.devices.get(&self.device).is_some_and(|it| it.session == self.handle.session) {
+            open.devices.remove(&self.device);
+        }
+        drop(open);
+        self.handle.ended.cancel();
+    }
+}
+
+impl Answer {
+    fn bad_request(why: impl Into<String>) -> Self {
+        Self { reply: Reply::BadRequest(why.into()), session: None }
+    }
+
+    fn unavailable(why: &str) -> Self {
+        Self { reply: Reply::Unavailable(why.to_owned()), session: None }
+    }
+}

@@ -1,0 +1,43 @@
+//! How sessions behave.
+
+use std::time::Duration;
+
+/// Settings of all sessions.
+#[derive(Clone, Debug)]
+pub struct SessionSettings {
+    /// Sessions at once; the next Inform is answered with 503. Default 10,000.
+    pub sessions_max: usize,
+    /// How long a silent device keeps its session, unless its Inform asks for another time.
+    /// At least 30 s (TR-069 3.7.2.4). Default 60 s.
+    pub silence: Duration,
+    /// The longest time an Inform may ask for. Default 10 min.
+    pub silence_max: Duration,
+    /// How long a POST waits for its answer; devices give up after 30 s. Default 25 s.
+    pub answer: Duration,
+    /// Requests that a device may send before its empty POST. Default 100.
+    pub cpe_requests_max: u32,
+    /// Steps of a session that are kept. Default 500.
+    pub steps_max: usize,
+    /// How long a plugin may go on once its session is lost. Default 1 s.
+    pub lost_grace: Duration,
+    /// Messages larger than this, in bytes, are decoded on another thread. Default 128 KiB.
+    pub decode_inline_bytes: usize,
+}
+
+/// The least silence that the standard allows an ACS to take for the end.
+pub(crate) const SILENCE_MIN: Duration = Duration::from_secs(30);
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self {
+            sessions_max: 10_000,
+            silence: Duration::from_secs(60),
+            silence_max: Duration::from_secs(600),
+            answer: Duration::from_secs(25),
+            cpe_requests_max: 100,
+            steps_max: 500,
+            lost_grace: Duration::from_secs(1),
+            decode_inline_bytes: 128 << 10,
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What one session knows of its device, and what it has yet to keep.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use trellis_cwmp::{
+    AcsFault, CwmpVersion, DeviceId, Envelope, EventStruct, Inform, Message, OpResultStruct,
+    ParameterList, namespace,
+};
+use trellis_plugin_host::{Plugin, Traits};
+use trellis_store::{Changes, Device, DeviceKey, Session, StoreError};
+
+use crate::conversation::{Conversation, Lost, millis};
+use crate::sessions::Acs;
+use crate::settings::SILENCE_MIN;
+
+/// One visit of a device.
+pub(crate) struct Visit {
+    pub(crate) key: DeviceKey,
+    pub(crate) device_id: DeviceId,
+    pub(crate) began: Timestamp,
+    pub(crate) version: CwmpVersion,
+    pub(crate) events: Vec<EventStruct>,
+    pub(crate) retry_count: u32,
+    pub(crate) inform_parameters: ParameterList,
+    /// How many requests the device has sent.
+    pub(crate) requests: u32,
+    /// The TransferComplete messages of this session.
+    pub(crate) transfers: Vec<Message>,
+    /// The results of operations on deployment units, with their command keys.
+    pub(crate) operations: Vec<(String, OpResultStruct)>,
+    pub(crate) plugin: Option<Arc<Plugin>>,
+    pub(crate) header: Device,
+    pub(crate) header_changed: bool,
+    /// What has yet to be kept.
+    pub(crate) changes: Changes,
+    /// Facts that are news, for the log.
+    pub(crate) news: Vec<(String, String)>,
+    /// Whether the plugin's run ended in a fault.
+    pub(crate) plugin_fault: Option<String>,
+    is_recorded: bool,
+}
+
+impl Visit {
+    pub(crate) fn new(device_id: DeviceId) -> Self {
+        Self {
+            key: DeviceKey::from(&device_id),
+            device_id,
+            began: Timestamp::now(),
+            version: CwmpVersion::V1_0,
+            events: Vec::new(),
+            retry_count: 0,
+            inform_parameters: ParameterList::new(),
+            requests: 0,
+            transfers: Vec::new(),
+            operations: Vec::new(),
+            plugin: None,
+            header: Device::default(),
+            header_changed: false,
+            changes: Changes::default(),
+            news: Vec::new(),
+            plugin_fault: None,
+            is_recorded: false,
+        }
+    }
+
+    /// Agrees on a version (TR-069 3.7.2.1) and on how long the device may be silent. Returns
+    /// what the InformResponse says of the version.
+    pub(crate) fn agree(
+        &mut self,
+        acs: &Acs,
+        cpe: &mut Conversation,
+        inform: &Envelope,
+    ) -> Result<Option<String>, Lost> {
+        let header = &inform.header;
+        let asked = header.session_timeout.map(|s| Duration::from_secs(u64::from(s)));
+        let silence = asked
+            .unwrap_or(acs.settings.silence)
+            .clamp(SILENCE_MIN, acs.settings.silence_max.max(SILENCE_MIN));
+        let of_namespace = CwmpVersion::of_namespace(&inform.namespace);
+        let (version, agreed) = match header.supported_cwmp_versions.as_deref() {
+            Some(supported) => {
+                let best = supported.split(',').filter_map(CwmpVersion::parse).max();
+                (best, best.map(|version| version.to_string()))
+            }
+            None if of_namespace == CwmpVersion::V1_2 && asked.is_some() => {
+                (Some(CwmpVersion::V1_3), None)
+            }
+            None => (Some(of_namespace), None),
+        };
+        // A device looks for our elements in the namespace that it declared itself, also when
+        // the standard has no such namespace.
+        let urn = if inform.namespace.starts_with(namespace::CWMP_PREFIX) {
+            inform.namespace.clone()
+        } else {
+            version.unwrap_or(CwmpVersion::V1_0).namespace().to_owned()
+        };
+        cpe.agree(silence, urn);
+        let Some(version) = version else {
+            cpe.respond_fault(header, AcsFault::VersionIncompatible);
+            return Err(Lost::Refused("no common version of CWMP".to_owned()));
+        };
+        self.version = version;
+        Ok(agreed)
+    }
+
+    /// Takes in the Inform and keeps it.
+    pub(crate) async fn record_inform(&mut self, acs: &Acs, inform: Message) -> Result<(), Lost> {
+        let Message::Inform(inform) = inform else {
+            return Err(Lost::Violation("no Inform".to_owned()));
+        };
+        let known = acs.store.device(&self.key).await.map_err(lost)?;
+        let forget = inform.event.iter().any(|event| event.event_code == "0 BOOTSTRAP");
+        self.header = known.unwrap_or_default();
+        self.update_header(&inform, forget);
+        self.plugin = acs.registry.select(&self.traits(&inform.parameter_list));
+        self.header.plugin =
+            self.plugin.as_ref().map(|it| (it.manifest.name.clone(), it.manifest.version.clone()));
+        acs.store.record_inform(&self.key, &self.header, forget).await.map_err(lost)?;
+        self.is_recorded = true;
+        self.events = inform.event;
+        self.retry_count = inform.retry_count;
+        self.inform_parameters = inform.parameter_list;
+        Ok(())
+    }
+
+    fn update_header(&mut self, inform: &Inform, forget: bool) {
+        let now_ms = self.began.as_millisecond();
+        let header = &mut self.header;
+        let id = &inform.device_id;
+        if header.first_inform_ms == 0 {
+            header.first_inform_ms = now_ms;
+            header.oui.clone_from(&id.oui);
+            header.product_class.clone_from(&id.product_class);
+            header.serial_number.clone_from(&id.serial_number);
+        }
+        header.manufacturer.clone_from(&id.manufacturer);
+        header.cwmp_version = self.version.to_string();
+        header.last_inform_ms = now_ms;
+        header.last_events = events(&inform.event);
+        header.sessions += 1;
+        if forget {
+            header.last_bootstrap_ms = Some(now_ms);
+            header.informed.clear();
+            header.parameter_key.clear();
+        }
+        if inform.event.iter().any(|event| event.event_code == "1 BOOT") {
+            header.last_boot_ms = Some(now_ms);
+        }
+        for row in inform.parameter_list.iter() {
+            header.inform(row.name, row.value, row.value_type, now_ms);
+            if let Some(root) = root_of(row.name)
+                && header.root != root
+            {
+                root.clone_into(&mut header.root);
+            }
+            match below_root(row.name) {
+                Some("ManagementServer.ParameterKey") => {
+                    row.value.clone_into(&mut header.parameter_key);
+                }
+                Some("ManagementServer.ConnectionRequestURL") => {
+                    row.value.clone_into(&mut header.connection_request_url);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn traits<'a>(&'a self, parameters: &'a ParameterList) -> Traits<'a> {
+        let find = |suffix: &str| {
+            let mut rows = parameters.iter();
+            rows.find(|row| below_root(row.name) == Some(suffix)).map_or("", |row| row.value)
+        };
+        Traits {
+            manufacturer: &self.device_id.manufacturer,
+            oui: &self.device_id.oui,
+            product_class: &self.device_id.product_class,
+            software_version: find("DeviceInfo.SoftwareVersion"),
+            hardware_version: find("DeviceInfo.HardwareVersion"),
+            root: &self.header.root,
+        }
+    }
+
+    /// Keeps what has been learned so far.
+    pub(crate) async fn keep(&mut self, acs: &Acs) -> Result<(), Lost> {
+        let mut changes = std::mem::take(&mut self.changes);
+        if self.header_changed || !changes.tree.is_empty() {
+            // The store moves what Informs told into a tree that it writes anyway.
+            changes.header = Some(self.header.clone());
+            if !changes.tree.is_empty() {
+                self.header.informed.clear();
+            }
+            self.header_changed = false;
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        acs.store.record(&self.key, changes).await.map_err(lost)
+    }
+
+    /// Keeps everything, the session itself included if anything happened in it.
+    pub(crate) async fn record(
+        &mut self,
+        acs: &Acs,
+        cpe: &mut Conversation,
+        outcome: &str,
+    ) -> Result<(), Lost> {
+        if !self.is_recorded {
+            return Ok(());
+        }
+        let something_happened =
+            !cpe.steps.is_empty() || self.plugin_fault.is_some() || outcome != "ok";
+        if something_happened {
+            self.changes.session = Some(Session {
+                began_ms: self.began.as_millisecond(),
+                took_ms: millis(cpe.elapsed()),
+                events: events(&self.events),
+                plugin: self.header.plugin.clone(),
+                outcome: outcome.to_owned(),
+                steps: std::mem::take(&mut cpe.steps),
+                steps_dropped: cpe.steps_dropped,
+            });
+        }
+        self.keep(acs).await
+    }
+
+    /// Milliseconds since 1970, now.
+    pub(crate) fn now_ms(&self) -> i64 {
+        Timestamp::now().as_millisecond()
+    }
+}
+
+/// A failure of the store ends the session: nothing is acknowledged that is not kept.
+#[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+pub(crate) fn lost(error: StoreError) -> Lost {
+    tracing::error!(%error, "the store failed");
+    Lost::Store("the server cannot keep anything at the moment".to_owned())
+}
+
+/// `Device.` or `InternetGatewayDevice.`, where a path begins with it.
+fn root_of(name: &str) -> Option<&str> {
+    let root = name.split_inclusive('.').next()?;
+    matches!(root, "Device." | "InternetGatewayDevice.").then_some(root)
+}
+
+fn below_root(name: &str) -> Option<&str> {
+    name.strip_prefix(root_of(name)?)
+}
+
+fn events(events: &[EventStruct]) -> Vec<(String, String)> {
+    let pairs = events.iter();
+    pairs.map(|event| (event.event_code.clone(), event.command_key.clone())).collect()
+}

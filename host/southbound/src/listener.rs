@@ -1,0 +1,123 @@
+//! Accepts connections and serves HTTP/1.1 on them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::http::{Connection, Handler, answer};
+use crate::settings::SouthboundSettings;
+
+/// A bound address.
+pub struct Listener {
+    listener: TcpListener,
+    settings: Arc<SouthboundSettings>,
+}
+
+/// An address that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct ListenerError {
+    /// The address.
+    address: SocketAddr,
+    /// Why.
+    source: std::io::Error,
+}
+
+/// How long to wait when the system has no more connections to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+impl Listener {
+    /// Binds an address.
+    pub async fn bind(
+        address: SocketAddr,
+        settings: SouthboundSettings,
+    ) -> Result<Self, ListenerError> {
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| ListenerError { address, source })?;
+        Ok(Self { listener, settings: Arc::new(settings) })
+    }
+
+    /// The address, with the port that the system chose if that was left to it.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop`, then lets requests in flight finish.
+    pub async fn serve<H: Handler>(self, handler: H, stop: CancellationToken) {
+        let connections = TaskTracker::new();
+        let permits = Arc::new(Semaphore::new(self.settings.connections_max));
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = stop.cancelled() => break,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Most often too many open files: others must end first.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+                metrics::counter!("trellis_limit_reached_total", "limit" => "connections")
+                    .increment(1);
+                continue;
+            };
+            let (handler, settings) = (handler.clone(), Arc::clone(&self.settings));
+            let stop = stop.clone();
+            connections.spawn(async move {
+                serve_connection(stream, handler, settings, stop).await;
+                drop(permit);
+            });
+        }
+        connections.close();
+        connections.wait().await;
+    }
+}
+
+async fn serve_connection<H: Handler>(
+    stream: TcpStream,
+    handler: H,
+    settings: Arc<SouthboundSettings>,
+    stop: CancellationToken,
+) {
+    // Answers are small and complete; nothing is gained by waiting for more.
+    let _ = stream.set_nodelay(true);
+    let state = Arc::new(Connection::default());
+    let options = Arc::clone(&settings);
+    let service = service_fn(move |request| {
+        let (state, handler) = (Arc::clone(&state), handler.clone());
+        let settings = Arc::clone(&settings);
+        async move { answer(request, &state, &handler, &settings).await }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.idle)
+        .max_headers(options.headers_max)
+        .max_buf_size(options.header_bytes_max.max(8 << 10))
+        // Old devices compare header names with care for case.
+        .title_case_headers(true)
+        .keep_alive(true)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

@@ -1,0 +1,38 @@
+//! What a listener allows.
+
+use std::time::Duration;
+
+/// Settings of a listener for devices.
+#[derive(Clone, Debug)]
+pub struct SouthboundSettings {
+    /// The largest body of a POST, in bytes, also after decompression. A device's answer may
+    /// hold its whole data model. Default 64 MiB.
+    pub body_bytes_max: usize,
+    /// How long a body may take to come, in all. Default 60 s.
+    pub body_time: Duration,
+    /// How long a connection may be idle, and how long headers may take. Default 120 s.
+    pub idle: Duration,
+    /// Headers of one request. Default 64.
+    pub headers_max: usize,
+    /// The size of all headers of one request, in bytes. Default 32 KiB.
+    pub header_bytes_max: usize,
+    /// Connections at once; further ones are closed. Default 20,000.
+    pub connections_max: usize,
+    /// The shortest `Retry-After` of a 503; up to as much again is added by chance, so that
+    /// devices do not come back together. Default 30 s.
+    pub retry_after: Duration,
+}
+
+impl Default for SouthboundSettings {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 64 << 20,
+            body_time: Duration::from_secs(60),
+            idle: Duration::from_secs(120),
+            headers_max: 64,
+            header_bytes_max: 32 << 10,
+            connections_max: 20_000,
+            retry_after: Duration::from_secs(30),
+        }
+    }
+}
