@@ -1,1 +1,75 @@
-fn main() {}
+//! `cargo xtask`: the one entry point for building, testing, demonstrating and measuring.
+
+mod bench;
+mod demo;
+mod plugins;
+mod steps;
+mod table;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, tests, demonstrates and measures Trellis.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the server, let ten simulated devices come in, and show what happens.
+    Demo(DemoArguments),
+    /// Run all tests.
+    Test,
+    /// Check formatting and lints.
+    Lint,
+    /// Build the plugins into target/plugins.
+    Plugins,
+    /// Measure the server.
+    Bench {
+        #[command(subcommand)]
+        what: BenchCommand,
+    },
+}
+
+#[derive(Args)]
+struct DemoArguments {
+    /// Leave the server running at the end, and say where it is.
+    #[arg(long)]
+    keep: bool,
+}
+
+#[derive(Subcommand)]
+enum BenchCommand {
+    /// CPU time and memory per session, against the same server answering canned bytes.
+    Session {
+        /// Sessions measured of each kind.
+        #[arg(long, default_value_t = 20_000)]
+        sessions: u32,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo(arguments) => demo::run_demo(arguments.keep),
+        Command::Test => test::run_all(),
+        Command::Lint => test::lint(),
+        Command::Plugins => plugins::build().map(|_| ()),
+        Command::Bench { what: BenchCommand::Session { sessions, json } } => {
+            bench::session(sessions, json)
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

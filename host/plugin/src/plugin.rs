@@ -8,6 +8,8 @@ use tokio::sync::mpsc;
 use trellis_cwmp::{CwmpVersion, DeviceId, ParameterList};
 use wasmtime::Store;
 use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::p2::bindings::cli;
 
 use crate::bindings::{VendorPlugin, VendorPluginPre};
 use crate::cache::{Cache, hex};
@@ -102,11 +104,22 @@ fn link(
     component: &Component,
 ) -> wasmtime::Result<VendorPluginPre<RunState>> {
     let mut linker = Linker::<RunState>::new(&engine.engine);
-    // The WASI that language toolchains link in: an empty environment, no folders, no
-    // network; clocks and random numbers are real.
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasi(&mut linker)?;
     VendorPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     VendorPluginPre::new(linker.instantiate_pre(component)?)
+}
+
+/// The WASI that language toolchains link in: clocks, random numbers, an empty environment,
+/// and output that goes to the log. Files and sockets are not there to be imported.
+fn wasi(linker: &mut Linker<RunState>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(linker)?;
+    cli::environment::add_to_linker::<_, WasiCli>(linker, RunState::cli)?;
+    cli::exit::add_to_linker::<_, WasiCli>(linker, RunState::cli)?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(linker, RunState::cli)?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(linker, RunState::cli)?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, RunState::cli)?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, RunState::cli)?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, RunState::cli)
 }
 
 /// Asks the plugin for its manifest, in a run of its own with nothing to touch.

@@ -1,1 +1,53 @@
-fn main() {}
+//! `trellis`: the Auto Configuration Server.
+
+mod cli;
+mod config;
+mod logging;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+/// Exit code for a configuration that cannot be used (`EX_CONFIG` of sysexits.h).
+const EXIT_CONFIG: u8 = 78;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    match command {
+        Command::Serve(arguments) => {
+            let config = match config::load(&arguments) {
+                Ok(config) => config,
+                Err(error) => {
+                    eprintln!("trellis: {error:#}");
+                    return ExitCode::from(EXIT_CONFIG);
+                }
+            };
+            if let Err(error) = logging::start(&config.log) {
+                eprintln!("trellis: {error:#}");
+                return ExitCode::from(EXIT_CONFIG);
+            }
+            finish(serve::serve(config))
+        }
+        Command::DefaultConfig => {
+            print!("{}", config::DEFAULT);
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn finish(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            eprintln!("trellis: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

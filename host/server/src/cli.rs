@@ -1,0 +1,57 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
+
+/// A TR-069 Auto Configuration Server whose vendor logic is plugins.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server.
+    Serve(ServeArguments),
+    /// Print the default configuration, with an explanation of every setting.
+    DefaultConfig,
+}
+
+/// What the command line can say in place of the configuration file.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ServeArguments {
+    /// The configuration file (TOML). All settings have defaults.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The data folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where devices connect.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) cwmp: Option<SocketAddr>,
+    /// The folder of plugins.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plugins: Option<PathBuf>,
+    /// How to write the log.
+    #[arg(long, value_enum)]
+    pub(crate) log_format: Option<LogFormat>,
+    /// What to log: a level, or a filter such as `info,trellis_session=debug`.
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+}
+
+/// A form of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,269 @@
+//! The configuration: defaults, then the file, then the environment, then the command line.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use serde::Deserialize;
+use trellis_plugin_host::{EngineSettings, Limits, RegistrySettings};
+use trellis_session::SessionSettings;
+use trellis_southbound::SouthboundSettings;
+use trellis_store::SledSettings;
+
+use crate::cli::{LogFormat, ServeArguments};
+
+/// The defaults, which are also the documentation of every setting.
+pub(crate) const DEFAULT: &str = include_str!("default.toml");
+
+/// All settings. `default.toml` says what each one means.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) cwmp: CwmpConfig,
+    pub(crate) session: SessionConfig,
+    pub(crate) store: StoreConfig,
+    pub(crate) plugins: PluginsConfig,
+    pub(crate) log: LogConfig,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct CwmpConfig {
+    pub(crate) listen: SocketAddr,
+    body_bytes_max: usize,
+    body_seconds_max: u64,
+    idle_seconds_max: u64,
+    headers_max: usize,
+    header_bytes_max: usize,
+    connections_max: usize,
+    retry_after_seconds: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct SessionConfig {
+    sessions_max: usize,
+    silence_seconds: u64,
+    silence_seconds_max: u64,
+    answer_seconds_max: u64,
+    cpe_requests_max: u32,
+    steps_max: usize,
+    stop_seconds_max: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct StoreConfig {
+    pub(crate) folder: PathBuf,
+    cache_bytes: u64,
+    tree_part_bytes: usize,
+    informed_bytes_max: usize,
+    history_max: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct PluginsConfig {
+    pub(crate) folder: PathBuf,
+    limits: LimitsConfig,
+    #[serde(default)]
+    settings: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct LimitsConfig {
+    memory_bytes: usize,
+    fuel: u64,
+    wall_seconds: u64,
+    rpcs: u32,
+    memory_store_bytes: usize,
+    facts: usize,
+    log_lines: u32,
+    log_line_bytes: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct LogConfig {
+    pub(crate) format: LogFormat,
+    pub(crate) filter: String,
+}
+
+/// Reads the configuration. The error says which setting of which file is wrong.
+pub(crate) fn load(arguments: &ServeArguments) -> anyhow::Result<Config> {
+    let mut figment = Figment::from(Toml::string(DEFAULT));
+    if let Some(file) = &arguments.config {
+        // figment takes a file that is not there for an empty one.
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the configuration {}", file.display()))?;
+        figment = figment.merge(Toml::string(&text));
+        toml_errors(&text, file)?;
+    }
+    let environment = Env::prefixed("TRELLIS_")
+        .map(|name| name.as_str().to_ascii_lowercase().replace("__", ".").replace('_', "-").into());
+    let mut config: Config =
+        figment.merge(environment).extract().context("the configuration cannot be used")?;
+    if let Some(folder) = &arguments.data {
+        config.store.folder.clone_from(folder);
+    }
+    if let Some(address) = arguments.cwmp {
+        config.cwmp.listen = address;
+    }
+    if let Some(folder) = &arguments.plugins {
+        config.plugins.folder.clone_from(folder);
+    }
+    if let Some(format) = arguments.log_format {
+        config.log.format = format;
+    }
+    if let Some(filter) = &arguments.log {
+        config.log.filter.clone_from(filter);
+    }
+    config.check()?;
+    Ok(config)
+}
+
+fn toml_errors(text: &str, file: &std::path::Path) -> anyhow::Result<()> {
+    Figment::from(Toml::string(text))
+        .extract::<serde_json::Value>()
+        .map(|_| ())
+        .with_context(|| format!("the configuration {} is not TOML", file.display()))
+}
+
+impl Config {
+    fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.session.silence_seconds >= 30,
+            "[session] silence-seconds is {}; TR-069 3.7.2.4 wants at least 30",
+            self.session.silence_seconds
+        );
+        anyhow::ensure!(
+            self.plugins.limits.memory_bytes <= Limits::MEMORY_BYTES_CAP,
+            "[plugins.limits] memory-bytes is {}; at most {} are possible",
+            self.plugins.limits.memory_bytes,
+            Limits::MEMORY_BYTES_CAP
+        );
+        let possible = trellis_plugin_host::mappings_max();
+        anyhow::ensure!(
+            self.session.sessions_max <= possible,
+            "[session] sessions-max is {}, but the kernel's limit on memory mappings allows \
+             {possible}: raise it with `sysctl -w vm.max_map_count=262144`",
+            self.session.sessions_max
+        );
+        Ok(())
+    }
+
+    /// As many as were asked for, or as the kernel allows.
+    pub(crate) fn sessions_max(&self) -> usize {
+        match self.session.sessions_max {
+            0 => EngineSettings::default().runs_max,
+            sessions_max => sessions_max,
+        }
+    }
+
+    pub(crate) fn engine(&self) -> EngineSettings {
+        EngineSettings { runs_max: self.sessions_max() }
+    }
+
+    pub(crate) fn stop_max(&self) -> Duration {
+        Duration::from_secs(self.session.stop_seconds_max)
+    }
+
+    pub(crate) fn southbound(&self) -> SouthboundSettings {
+        let it = &self.cwmp;
+        SouthboundSettings {
+            body_bytes_max: it.body_bytes_max,
+            body_time: Duration::from_secs(it.body_seconds_max),
+            idle: Duration::from_secs(it.idle_seconds_max),
+            headers_max: it.headers_max,
+            header_bytes_max: it.header_bytes_max,
+            connections_max: it.connections_max,
+            retry_after: Duration::from_secs(it.retry_after_seconds),
+        }
+    }
+
+    pub(crate) fn sessions(&self) -> SessionSettings {
+        let it = &self.session;
+        SessionSettings {
+            sessions_max: self.sessions_max(),
+            silence: Duration::from_secs(it.silence_seconds),
+            silence_max: Duration::from_secs(it.silence_seconds_max),
+            answer: Duration::from_secs(it.answer_seconds_max),
+            cpe_requests_max: it.cpe_requests_max,
+            steps_max: it.steps_max,
+            ..SessionSettings::default()
+        }
+    }
+
+    pub(crate) fn store(&self) -> SledSettings {
+        let it = &self.store;
+        SledSettings {
+            folder: it.folder.join("db"),
+            cache_bytes: it.cache_bytes,
+            tree_part_bytes: it.tree_part_bytes,
+            informed_bytes_max: it.informed_bytes_max,
+            history_max: it.history_max,
+        }
+    }
+
+    pub(crate) fn registry(&self) -> RegistrySettings {
+        let it = &self.plugins.limits;
+        RegistrySettings {
+            folder: self.plugins.folder.clone(),
+            data: self.store.folder.clone(),
+            limits: Limits {
+                memory_bytes: it.memory_bytes,
+                fuel: it.fuel,
+                wall: Duration::from_secs(it.wall_seconds),
+                rpcs: it.rpcs,
+                memory_store_bytes: it.memory_store_bytes,
+                facts: it.facts,
+                log_lines: it.log_lines,
+                log_line_bytes: it.log_line_bytes,
+                ..Limits::default()
+            },
+            settings: self.plugins.settings.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_configuration_is_complete_and_is_what_the_crates_default_to() {
+        let config = load(&ServeArguments::default()).expect("it loads");
+        assert_eq!(
+            format!("{:?}", config.southbound()),
+            format!("{:?}", SouthboundSettings::default())
+        );
+        assert_eq!(config.registry().limits, Limits::default());
+        let store = SledSettings::new(config.store().folder);
+        assert_eq!(format!("{:?}", config.store()), format!("{store:?}"));
+        let sessions =
+            SessionSettings { sessions_max: config.sessions_max(), ..SessionSettings::default() };
+        assert_eq!(format!("{:?}", config.sessions()), format!("{sessions:?}"));
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("trellis.toml");
+        for (text, wanted) in [
+            ("[cwmp]\nlistne = \"x\"", "listne"),
+            ("[session]\nsilence-seconds = 5", "silence-seconds"),
+            ("[cwmp\n", "is not TOML"),
+        ] {
+            std::fs::write(&file, text).expect("written");
+            let arguments =
+                ServeArguments { config: Some(file.clone()), ..ServeArguments::default() };
+            let error = load(&arguments).expect_err("it is refused");
+            assert!(format!("{error:#}").contains(wanted), "{error:#}");
+        }
+    }
+}

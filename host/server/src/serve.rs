@@ -1,0 +1,89 @@
+//! `trellis serve`: wires the rooms, and takes them down in order.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use trellis_plugin_host::{PluginEngine, Registry};
+use trellis_session::Sessions;
+use trellis_southbound::Listener;
+use trellis_store::{SledStore, Store};
+
+use crate::config::Config;
+
+/// Runs until a signal says stop.
+#[tokio::main]
+pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "trellis starts");
+    let folder = &config.store.folder;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
+    let settings = config.store();
+    let store = tokio::task::spawn_blocking(move || SledStore::open(settings)).await??;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let registry = Arc::new(load_plugins(&config).await?);
+    let sessions = Sessions::new(Arc::clone(&store), registry, config.sessions());
+    let listener = Listener::bind(config.cwmp.listen, config.southbound()).await?;
+    let address = listener.address()?;
+    tracing::info!(
+        cwmp = %address,
+        data = %folder.display(),
+        sessions_max = config.sessions_max(),
+        "trellis is ready"
+    );
+
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(listener.serve(sessions.clone(), stop.clone()));
+    stop_signal().await?;
+    tracing::info!(sessions = sessions.count(), "stopping; sessions in flight may finish");
+    // Connections stay open while sessions finish: a session needs them.
+    sessions.shutdown(config.stop_max()).await;
+    stop.cancel();
+    if tokio::time::timeout(config.stop_max(), serving).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+    store.close().await.context("the last data could not be written")?;
+    tracing::info!("trellis has stopped");
+    Ok(())
+}
+
+async fn load_plugins(config: &Config) -> anyhow::Result<Registry> {
+    let engine = PluginEngine::new(&config.engine()).context(
+        "cannot reserve address space for plugins; lower [session] sessions-max, or raise the \
+         limit on virtual memory",
+    )?;
+    let folder = &config.plugins.folder;
+    let (registry, errors) = Registry::load(&engine, &config.registry())
+        .await
+        .with_context(|| format!("cannot read the plugin folder {}", folder.display()))?;
+    for error in errors {
+        tracing::error!("a plugin was not loaded: {error}");
+    }
+    for plugin in registry.plugins() {
+        let manifest = &plugin.manifest;
+        tracing::info!(
+            plugin = manifest.name,
+            version = manifest.version,
+            sha256 = plugin.digest,
+            "plugin loaded"
+        );
+    }
+    if registry.plugins().next().is_none() {
+        tracing::warn!(
+            folder = %folder.display(),
+            "there are no plugins: devices are recorded, but nothing is asked of them"
+        );
+    }
+    Ok(registry)
+}
+
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

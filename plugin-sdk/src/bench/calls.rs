@@ -1,0 +1,166 @@
+//! The contract's functions, answered by the bench of this thread.
+
+use super::{Bench, RUNNING};
+
+/// Calls from outside [`Bench::run`] have no bench: only a test's mistake leads here.
+fn with<T>(call: impl FnOnce(&mut Bench) -> T) -> T {
+    RUNNING.with_borrow_mut(|bench| call(bench.get_or_insert_with(|| Bench::new("Device."))))
+}
+
+macro_rules! answers {
+    (
+        $(#[doc = $doc:literal])* mod $module:ident use { $($used:ident),* $(,)? };
+        $(fn $name:ident($bench:ident $(, $argument:ident: $kind:ty)*) $(-> $answer:ty)? $body:block)*
+    ) => {
+        $(#[doc = $doc])*
+        pub(crate) mod $module {
+            #[allow(unused_imports, reason = "not every function names a type")]
+            use crate::bindings::trellis::acs::$module::*;
+            $(use super::super::$used;)*
+
+            $(
+                pub(crate) fn $name($($argument: $kind),*) $(-> $answer)? {
+                    super::with(|$bench| $body)
+                }
+            )*
+        }
+    };
+}
+
+answers! {
+    mod session use {};
+    fn get_device_id(bench) -> DeviceId { bench.device.clone() }
+    fn cwmp_version(_bench) -> String { "1.4".to_owned() }
+    fn get_events(bench) -> Vec<Event> { bench.events.clone() }
+    fn inform_parameters(bench) -> Vec<ParameterValue> {
+        let parameter = |name: &String| {
+            let parameter = bench.parameters.get(name)?;
+            Some(ParameterValue {
+                name: name.clone(),
+                value: parameter.value.clone(),
+                value_type: parameter.kind.clone(),
+            })
+        };
+        bench.inform.iter().filter_map(parameter).collect()
+    }
+    fn root(bench) -> String { bench.root.clone() }
+    fn retry_count(_bench) -> u32 { 0 }
+    fn completed_transfers(bench) -> Vec<Transfer> { bench.transfers.clone() }
+    fn now(bench) -> u64 { bench.now }
+}
+
+answers! {
+    mod parameters use {};
+    fn get_parameter_values(bench, names: &[String]) -> Result<Vec<ParameterValue>, Error> {
+        bench.get_values(names)
+    }
+    fn set_parameter_values(bench, values: &[ParameterValue], _key: &str) -> Result<u32, Error> {
+        bench.set_values(values)
+    }
+    fn get_parameter_names(bench, path: &str, next: bool) -> Result<Vec<ParameterName>, Error> {
+        bench.names(path, next)
+    }
+    fn get_parameter_attributes(bench, names: &[String])
+        -> Result<Vec<ParameterAttributes>, Error> { bench.attributes(names) }
+    fn set_parameter_attributes(bench, changes: &[AttributeChange]) -> Result<(), Error> {
+        bench.set_attributes(changes)
+    }
+    fn add_object(bench, table: &str, _key: &str) -> Result<AddedObject, Error> {
+        bench.add(table)
+    }
+    fn delete_object(bench, row: &str, _key: &str) -> Result<u32, Error> { bench.delete(row) }
+    fn ensure_values(bench, values: &[ParameterValue], _key: &str) -> Result<Ensured, Error> {
+        bench.ensure(values)
+    }
+    fn ensure_instance(bench, table: &str, keys: &[ParameterValue], _key: &str)
+        -> Result<u32, Error> { bench.ensure_row(table, keys) }
+    fn walk(bench, path: &str) -> Result<Vec<ParameterName>, Error> { bench.names(path, false) }
+}
+
+answers! {
+    mod control use {};
+    fn get_rpc_methods(bench) -> Result<Vec<String>, Error> {
+        bench.request("GetRPCMethods".to_owned())?;
+        Ok(["GetRPCMethods", "GetParameterValues"].map(str::to_owned).to_vec())
+    }
+    fn reboot(bench, key: &str) -> Result<(), Error> { bench.request(format!("Reboot {key}")) }
+    fn factory_reset(bench) -> Result<(), Error> { bench.request("FactoryReset".to_owned()) }
+    fn schedule_inform(bench, delay: u32, key: &str) -> Result<(), Error> {
+        bench.request(format!("ScheduleInform {delay} {key}"))
+    }
+    fn set_vouchers(bench, _vouchers: &[String]) -> Result<(), Error> {
+        bench.request("SetVouchers".to_owned())
+    }
+    fn get_options(bench, name: &str) -> Result<Vec<DeviceOption>, Error> {
+        bench.request(format!("GetOptions {name}"))?;
+        Ok(Vec::new())
+    }
+}
+
+answers! {
+    mod transfers use {};
+    fn download(bench, request: &DownloadRequest) -> Result<TransferStatus, Error> {
+        bench.request(format!("Download {} {}", request.command_key, request.url))?;
+        Ok(TransferStatus { status: 1, start_time: String::new(), complete_time: String::new() })
+    }
+    fn upload(bench, request: &UploadRequest) -> Result<TransferStatus, Error> {
+        bench.request(format!("Upload {} {}", request.command_key, request.url))?;
+        Ok(TransferStatus { status: 1, start_time: String::new(), complete_time: String::new() })
+    }
+    fn schedule_download(bench, request: &ScheduleDownloadRequest) -> Result<(), Error> {
+        bench.request(format!("ScheduleDownload {} {}", request.command_key, request.url))
+    }
+    fn cancel_transfer(bench, key: &str) -> Result<(), Error> {
+        bench.request(format!("CancelTransfer {key}"))
+    }
+    fn get_queued_transfers(bench) -> Result<Vec<QueuedTransfer>, Error> {
+        bench.request("GetQueuedTransfers".to_owned())?;
+        Ok(Vec::new())
+    }
+    fn get_all_queued_transfers(bench) -> Result<Vec<AnyQueuedTransfer>, Error> {
+        bench.request("GetAllQueuedTransfers".to_owned())?;
+        Ok(Vec::new())
+    }
+}
+
+answers! {
+    mod software use {};
+    fn completed_operations(_bench) -> Vec<OperationResult> { Vec::new() }
+    fn change_du_state(bench, operations: &[Operation], key: &str) -> Result<(), Error> {
+        bench.request(format!("ChangeDUState {key} {}", operations.len()))
+    }
+}
+
+answers! {
+    mod memory use {};
+    fn get(bench, key: &str) -> Option<Vec<u8>> { bench.memory.get(key).cloned() }
+    fn set(bench, key: &str, value: &[u8]) -> Result<(), String> {
+        bench.memory_writes = bench.memory_writes.saturating_add(1);
+        bench.memory.insert(key.to_owned(), value.to_vec());
+        Ok(())
+    }
+    fn delete(bench, key: &str) {
+        bench.memory_writes = bench.memory_writes.saturating_add(1);
+        bench.memory.remove(key);
+    }
+    fn keys(bench) -> Vec<String> { bench.memory.keys().cloned().collect() }
+}
+
+answers! {
+    mod settings use {};
+    fn get(bench) -> String { bench.settings.clone().unwrap_or_default().to_string() }
+}
+
+answers! {
+    mod facts use {};
+    fn publish(bench, name: &str, value: &Fact) -> Result<(), String> {
+        bench.facts.insert(name.to_owned(), value.clone());
+        Ok(())
+    }
+    fn withdraw(bench, name: &str) { bench.facts.remove(name); }
+}
+
+answers! {
+    mod log use {};
+    fn write(bench, level: Level, message: &str) { bench.log.push(format!("{level:?} {message}")); }
+}

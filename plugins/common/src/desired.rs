@@ -1,0 +1,203 @@
+//! The parameters that the settings ask for.
+
+use std::collections::BTreeMap;
+
+use trellis_plugin::serde_json::Value as Json;
+use trellis_plugin::{Cpe, Error, Result, Value, event};
+
+use crate::Settings;
+use crate::state::Config;
+
+/// How long settings that failed are left alone, in seconds.
+const RETRY_S: u64 = 86_400;
+
+/// The last nodes of parameters that can be written and not read: they always look different.
+const SECRETS: [&str; 6] =
+    ["password", "passphrase", "presharedkey", "wepkey", "secret", "privatekey"];
+
+/// What the device's parameters shall be.
+#[derive(Debug)]
+pub(crate) struct Desired {
+    parameters: BTreeMap<String, String>,
+    hash: u64,
+}
+
+/// Why the settings are applied in this session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Nothing of it is known to be on the device.
+    Everything,
+    /// They were applied; somebody may have changed them since. What cannot be read cannot be
+    /// compared, and is left alone.
+    Readable,
+}
+
+impl Desired {
+    pub(crate) fn new(root: &str, settings: &Settings, extra: BTreeMap<String, String>) -> Self {
+        let mut parameters = BTreeMap::new();
+        let interval = settings.periodic_inform_interval;
+        if interval > 0 {
+            let server = format!("{root}ManagementServer.");
+            parameters.insert(format!("{server}PeriodicInformEnable"), "true".to_owned());
+            parameters.insert(format!("{server}PeriodicInformInterval"), interval.to_string());
+        }
+        parameters.extend(extra);
+        for (name, value) in &settings.parameters {
+            let name = match name.strip_prefix('.') {
+                Some(below) => format!("{root}{below}"),
+                None => name.clone(),
+            };
+            if let Some(text) = text(value).filter(|_| name.starts_with(root)) {
+                parameters.insert(name, text);
+            }
+        }
+        let hash = hash(&parameters);
+        Self { parameters, hash }
+    }
+
+    /// The names that can be compared, and so are worth watching.
+    pub(crate) fn readable(&self) -> impl Iterator<Item = &String> {
+        self.parameters.keys().filter(|name| !is_secret(name))
+    }
+
+    pub(crate) fn due(&self, cpe: &Cpe, last: Option<&Config>, fresh: bool) -> Option<Due> {
+        let Some(last) = last.filter(|last| !fresh && last.hash == self.hash) else {
+            return Some(Due::Everything);
+        };
+        if last.failed {
+            let again = cpe.now().saturating_sub(last.tried_at) >= RETRY_S;
+            return again.then_some(Due::Everything);
+        }
+        let changed = || {
+            let inform = cpe.inform();
+            inform.iter().any(|now| {
+                let wanted = self.parameters.get(&now.name);
+                wanted.is_some_and(|wanted| !same(wanted, &now.value)) && !is_secret(&now.name)
+            })
+        };
+        let readable = cpe.has_event(event::BOOT)
+            || cpe.has_event(event::VALUE_CHANGE) && changed();
+        readable.then_some(Due::Readable)
+    }
+
+    /// Applies what is due and publishes how that went. Only a lost session is an error.
+    pub(crate) fn apply(&self, cpe: &mut Cpe, due: Due) -> Result<Config> {
+        let wanted = self.parameters.iter();
+        let wanted = wanted.filter(|(name, _)| due == Due::Everything || !is_secret(name));
+        let wanted: Vec<_> =
+            wanted.map(|(name, text)| (name.clone(), Value::untyped(text.as_str()))).collect();
+        let outcome = if wanted.is_empty() {
+            Ok(None)
+        } else {
+            match cpe.ensure(wanted) {
+                Ok(ensured) => Ok(Some(ensured.missing).filter(|missing| !missing.is_empty())),
+                Err(error) if error.is_lost() => return Err(error),
+                Err(error) => Err(error),
+            }
+        };
+        let failed = outcome.is_err();
+        publish(cpe, outcome)?;
+        Ok(Config { hash: self.hash, tried_at: cpe.now(), failed })
+    }
+}
+
+fn publish(cpe: &mut Cpe, outcome: Result<Option<Vec<String>>>) -> Result<()> {
+    let (state, fault) = match outcome {
+        Ok(None) => ("applied", None),
+        Ok(Some(missing)) => {
+            ("incomplete", Some(format!("the device does not have {}", missing.join(", "))))
+        }
+        Err(error) => ("failed", Some(error.to_string())),
+    };
+    cpe.fact("config.state", state)?;
+    match fault {
+        Some(fault) => {
+            cpe.log().warn(format_args!("settings {state}: {fault}"));
+            cpe.fact("config.fault", fault)?;
+        }
+        None => cpe.withdraw_fact("config.fault"),
+    }
+    Ok(())
+}
+
+/// A setting as the device takes it; `None` leaves the parameter alone.
+fn text(value: &Json) -> Option<String> {
+    match value {
+        Json::String(text) => Some(text.clone()),
+        Json::Bool(_) | Json::Number(_) => Some(value.to_string()),
+        Json::Array(items) => {
+            let items: Vec<_> = items.iter().filter_map(text).collect();
+            Some(items.join(","))
+        }
+        Json::Null | Json::Object(_) => None,
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    let node = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    SECRETS.iter().any(|secret| node.ends_with(secret))
+}
+
+fn same(wanted: &str, now: &Value) -> bool {
+    if now.text() == wanted {
+        return true;
+    }
+    let wanted = Value::untyped(wanted).parse::<bool>();
+    now.type_name() == "boolean" && wanted.is_ok() && wanted == now.parse()
+}
+
+/// FNV-1a: stable from build to build, unlike the standard library's.
+fn hash(parameters: &BTreeMap<String, String>) -> u64 {
+    let texts = parameters.iter().flat_map(|(name, value)| [name, value]);
+    // 0xff is in no UTF-8 text, so that the texts' borders count.
+    let bytes = texts.flat_map(|text| text.bytes().chain([0xff]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trellis_plugin::serde_json::json;
+
+    #[test]
+    fn settings_become_the_devices_texts() {
+        assert_eq!(text(&json!("x")), Some("x".to_owned()));
+        assert_eq!(text(&json!(true)), Some("true".to_owned()));
+        assert_eq!(text(&json!(3600)), Some("3600".to_owned()));
+        assert_eq!(text(&json!(["a", "b"])), Some("a,b".to_owned()));
+        assert_eq!(text(&json!(null)), None);
+    }
+
+    #[test]
+    fn names_are_of_the_devices_root() {
+        let settings = Settings {
+            parameters: [
+                (".Time.Enable".to_owned(), json!(true)),
+                ("InternetGatewayDevice.Time.Enable".to_owned(), json!(true)),
+            ]
+            .into(),
+            periodic_inform_interval: 0,
+            ..Settings::default()
+        };
+        let desired = Desired::new("Device.", &settings, BTreeMap::new());
+        assert_eq!(desired.parameters.keys().collect::<Vec<_>>(), ["Device.Time.Enable"]);
+    }
+
+    #[test]
+    fn the_hash_tells_settings_apart() {
+        let of = |pairs: &[(&str, &str)]| {
+            hash(&pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
+        };
+        assert_ne!(of(&[("a", "bc")]), of(&[("ab", "c")]));
+        assert_eq!(of(&[]), 0xcbf2_9ce4_8422_2325);
+    }
+
+    #[test]
+    fn secrets_are_known_by_their_last_node() {
+        assert!(is_secret("Device.WiFi.AccessPoint.1.Security.KeyPassphrase"));
+        assert!(is_secret("Device.ManagementServer.ConnectionRequestPassword"));
+        assert!(!is_secret("Device.ManagementServer.ConnectionRequestUsername"));
+    }
+}

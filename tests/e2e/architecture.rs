@@ -1,0 +1,70 @@
+//! Who may know whom: the lines of docs/ARCHITECTURE.md, held against cargo's own view.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Each room, and what it may depend on in the house.
+const ROOMS: [(&str, &[&str]); 6] = [
+    ("trellis-cwmp", &[]),
+    ("trellis-store", &["trellis-cwmp"]),
+    ("trellis-plugin-host", &["trellis-cwmp"]),
+    ("trellis-session", &["trellis-cwmp", "trellis-plugin-host", "trellis-store"]),
+    ("trellis-southbound", &["trellis-session"]),
+    ("trellis", &["trellis-plugin-host", "trellis-session", "trellis-southbound", "trellis-store"]),
+];
+
+/// Libraries that only one room may name.
+const RESERVED: [(&str, &str); 6] = [
+    ("wasmtime", "trellis-plugin-host"),
+    ("wasmtime-wasi", "trellis-plugin-host"),
+    ("hyper", "trellis-southbound"),
+    ("sled", "trellis-store"),
+    ("quick-xml", "trellis-cwmp"),
+    ("clap", "trellis"),
+];
+
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .output()
+        .expect("cargo runs");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let normal = |package: &Value| {
+        let all = package["dependencies"].as_array().expect("dependencies").iter();
+        let normal = all.filter(|dependency| dependency["kind"].is_null());
+        normal.map(|dependency| dependency["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    packages
+        .iter()
+        .map(|it| (it["name"].as_str().expect("a name").to_owned(), normal(it)))
+        .collect()
+}
+
+#[test]
+fn each_room_knows_only_the_rooms_that_the_architecture_allows() {
+    let dependencies = dependencies();
+    for (room, allowed) in ROOMS {
+        let known = &dependencies[room];
+        let rooms = known.iter().filter(|it| ROOMS.iter().any(|(room, _)| room == it));
+        for other in rooms {
+            assert!(allowed.contains(&other.as_str()), "{room} must not know {other}");
+        }
+        for (library, owner) in RESERVED {
+            assert!(
+                room == owner || !known.contains(library),
+                "{room} must not name {library}, which is {owner}'s"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_simulated_device_shares_no_code_with_the_server() {
+    let dependencies = dependencies();
+    for (room, _) in ROOMS {
+        assert!(!dependencies["trellis-cpe"].contains(room), "trellis-cpe must not know {room}");
+    }
+}

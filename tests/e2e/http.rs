@@ -1,0 +1,86 @@
+//! What HTTP asks of the server, and its limits.
+
+use trellis_cpe::Response;
+
+use crate::raw::{connect, inform, post};
+use crate::server::{Server, guests};
+
+async fn send(url: &str, head: &str, body: &[u8]) -> Response {
+    let mut http = connect(url);
+    let mut bytes = format!("{head}\r\nHost: acs\r\n\r\n").into_bytes();
+    bytes.extend_from_slice(body);
+    http.send_raw(&bytes).await.expect("sent");
+    http.read_response().await.expect("an answer")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_post_opens_a_session() {
+    let server = Server::start(&guests());
+    for method in ["GET", "PUT", "DELETE"] {
+        let head = format!("{method} / HTTP/1.1\r\nContent-Length: 0");
+        let answer = send(&server.url(), &head, b"").await;
+        assert_eq!(answer.status, 405, "{method}");
+        assert_eq!(answer.header("allow"), Some("POST"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_beyond_the_limit_is_refused_and_costs_nobody_else() {
+    let server = Server::with_config(&guests(), "[cwmp]\nbody-bytes-max = 10000\n");
+    let head = "POST / HTTP/1.1\r\nContent-Length: 10001";
+    assert_eq!(send(&server.url(), head, b"").await.status, 413);
+    let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked";
+    let chunk = format!("4e20\r\n{}\r\n0\r\n\r\n", "x".repeat(20_000));
+    assert_eq!(send(&server.url(), head, chunk.as_bytes()).await.status, 413);
+    let mut cpe = connect(&server.url());
+    assert_eq!(post(&mut cpe, &inform("nothing", "S1")).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_bodies_are_read_bombs_are_not_and_unknown_codings_get_415() {
+    use std::io::Write;
+    let server = Server::with_config(&guests(), "[cwmp]\nbody-bytes-max = 100000\n");
+    let inform = inform("nothing", "S1");
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(bytes).expect("compressed");
+        encoder.finish().expect("compressed")
+    };
+    let zlib = {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(inform.as_bytes()).expect("compressed");
+        encoder.finish().expect("compressed")
+    };
+    let deflate = {
+        let mut encoder =
+            flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(inform.as_bytes()).expect("compressed");
+        encoder.finish().expect("compressed")
+    };
+    let bomb = gzip(&vec![b' '; 50_000_000]);
+    for (coding, body, wanted) in [
+        ("gzip", gzip(inform.as_bytes()), 200),
+        ("deflate", zlib, 200),
+        ("deflate", deflate, 200),
+        ("gzip", bomb, 413),
+        ("gzip", b"no gzip".to_vec(), 400),
+        ("br", b"x".to_vec(), 415),
+    ] {
+        let length = body.len();
+        let head =
+            format!("POST / HTTP/1.1\r\nContent-Encoding: {coding}\r\nContent-Length: {length}");
+        assert_eq!(send(&server.url(), &head, &body).await.status, wanted, "{coding}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn header_names_go_out_in_title_case_and_the_cookie_has_no_expiry() {
+    let server = Server::start(&guests());
+    let mut cpe = connect(&server.url());
+    let answer = post(&mut cpe, &inform("nothing", "S1")).await;
+    let names: Vec<&str> = answer.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(names.contains(&"Content-Type") && names.contains(&"Set-Cookie"), "{names:?}");
+    let cookie = answer.header("set-cookie").expect("a cookie");
+    assert!(cookie.starts_with("session=") && cookie.ends_with("; Path=/"), "{cookie}");
+    assert!(cookie.len() < 64, "{cookie}");
+}

@@ -1,0 +1,15 @@
+//! The running server, driven over TCP: sessions, plugins, limits, crashes.
+//!
+//! What belongs here goes through a socket into the real binary. Pure functions are tested
+//! beside their code.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod architecture;
+mod broken;
+mod crash;
+mod http;
+mod plugins;
+mod raw;
+mod server;
+mod sessions;

@@ -1,0 +1,164 @@
+//! What plugins do, and what the host does about what they should not.
+
+use trellis_cpe::Cpe;
+use trellis_store::Store;
+
+use crate::raw::{connect, inform, post};
+use crate::server::{Server, guest, guests, key};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_of_the_standard_reaches_the_device_and_its_answer_the_plugin() {
+    let server = Server::start(&guests());
+    let mut cpe = guest("all", 1);
+    let report = cpe.session(&server.url()).await.expect("a session");
+    assert_eq!(report.requests.len(), 20, "{:?}", report.methods());
+    let mut methods = report.methods();
+    methods.sort_unstable();
+    methods.dedup();
+    assert_eq!(methods.len(), 20, "{methods:?}");
+    let facts = server.facts(&key(&cpe), 0);
+    for method in &methods {
+        let fact = &facts[&format!("rpc.{method}")];
+        assert!(!fact.is_empty(), "{method}");
+    }
+    assert_eq!(facts["rpc.GetParameterAttributes"], "1");
+    assert!(!server.log_text().contains("not-to-be-seen"), "a password is in the log");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ensure_writes_once_finds_its_row_again_and_names_what_is_missing() {
+    let server = Server::start(&guests());
+    let mut cpe = guest("ensure", 1);
+    cpe.session(&server.url()).await.expect("a session");
+    let facts = server.facts(&key(&cpe), 0);
+    assert_eq!(facts["first.written"], "Device.Time.NTPServer1");
+    assert_eq!(facts["second.written"], "");
+    assert_eq!(facts["first.missing"], "Device.No.Such");
+    assert_eq!(facts["first.row"], facts["second.row"]);
+    assert_ne!(facts["walk.names"], "0");
+    assert_eq!(cpe.get("Device.Time.NTPServer1").as_deref(), Some("ensured.example"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_beyond_the_standards_limits_is_refused_with_the_argument_and_the_limit() {
+    let server = Server::start(&guests());
+    let mut cpe = guest("refused", 1);
+    let report = cpe.session(&server.url()).await.expect("a session");
+    assert!(report.requests.is_empty(), "{:?}", report.methods());
+    let facts = server.facts(&key(&cpe), 0);
+    for (name, wanted) in [
+        ("long-key", "CommandKey has 33 characters; the limit is 32"),
+        ("zero-delay", "DelaySeconds"),
+        ("user-in-url", "URL holds a user name"),
+        ("control-character", "U+0002"),
+        ("twice", "twice"),
+        ("no-dot", "must end with a dot"),
+    ] {
+        let said = &facts[&format!("refused.{name}")];
+        assert!(said.contains(wanted), "{name}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_of_the_operator_go_over_the_manifests() {
+    for (config, wanted) in
+        [("", "default"), ("[plugins.settings.scripted]\ngreeting = \"hello\"\n", "hello")]
+    {
+        let server = Server::with_config(&guests(), config);
+        let mut cpe = guest("settings", 1);
+        cpe.session(&server.url()).await.expect("a session");
+        assert_eq!(server.facts(&key(&cpe), 0)["settings.greeting"], wanted);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_lasts_from_session_to_session() {
+    let server = Server::start(&guests());
+    let mut cpe = guest("remember", 1);
+    for session in 0..3 {
+        cpe.session(&server.url()).await.expect("a session");
+        let facts = server.facts(&key(&cpe), session);
+        assert_eq!(facts["guest.sessions"], (session + 1).to_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_fails_ends_its_own_run_with_a_fault_that_says_how() {
+    let config = "[plugins.limits]\nrpcs = 20\nfuel = 200000000\n";
+    let server = Server::with_config(&guests(), config);
+    let expected = [
+        ("error", "error", "this guest fails on purpose"),
+        ("panic", "panic", "this guest panics on purpose"),
+        ("loop", "fuel", "the CPU limit of 200000000 fuel"),
+        ("recurse", "trap", "recursion"),
+        ("allocate", "memory", "the memory limit of 16777216 bytes"),
+        ("flood", "rpcs", "the limit of 20 requests"),
+    ];
+    let mut devices: Vec<Cpe> = Vec::new();
+    for (number, (behaviour, _, _)) in (1..).zip(expected) {
+        let mut cpe = guest(behaviour, number);
+        // To the device the session ends well: its own part is done.
+        cpe.session(&server.url()).await.expect("a session that ends with 204");
+        devices.push(cpe);
+    }
+    let mut well = guest("remember", 99);
+    well.session(&server.url()).await.expect("others do not notice");
+    let (store, _folder) = server.into_store();
+    for (cpe, (behaviour, kind, message)) in devices.iter().zip(expected) {
+        let faults = store.faults(&key(cpe)).await.expect("readable");
+        assert_eq!(faults.len(), 1, "{behaviour}");
+        assert_eq!(faults[0].kind, kind, "{:?}", faults[0]);
+        assert!(faults[0].message.contains(message), "{:?}", faults[0]);
+    }
+    let panicked = store.faults(&key(&devices[1])).await.expect("readable");
+    let backtrace = panicked[0].backtrace.join("\n");
+    assert!(backtrace.contains("provision"), "{backtrace}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plugin_noted_before_a_request_is_kept_though_it_traps_after() {
+    let server = Server::start(&guests());
+    let mut cpe = guest("trap-after-notes", 1);
+    cpe.session(&server.url()).await.expect("a session");
+    let key = key(&cpe);
+    let (store, _folder) = server.into_store();
+    let memory = store.memory(&key, "scripted").await.expect("readable");
+    assert_eq!(memory.0.keys().collect::<Vec<_>>(), ["before"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_plugin_is_reported_and_the_others_are_loaded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let guest_file = guests().join("scripted.wasm");
+    std::fs::copy(&guest_file, folder.path().join("a.wasm")).expect("copied");
+    std::fs::copy(&guest_file, folder.path().join("b.wasm")).expect("copied");
+    std::fs::write(folder.path().join("c.wasm"), "no plugin").expect("written");
+    // A core module, not a component.
+    std::fs::write(folder.path().join("d.wasm"), b"\0asm\x01\0\0\0").expect("written");
+    let server = Server::start(folder.path());
+    let log = server.log_text();
+    for wanted in ["b.wasm: a plugin", "c.wasm: it is not a WebAssembly", "d.wasm: it is not"] {
+        assert!(log.contains(wanted), "{wanted}: {log}");
+    }
+    let mut cpe = connect(&server.url());
+    post(&mut cpe, &inform("four", "S1")).await;
+    assert!(post(&mut cpe, "").await.text().contains("GetParameterValues"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compiled_plugin_is_kept_and_one_that_was_tampered_with_is_not_used() {
+    let mut server = Server::start(&guests());
+    server.stop();
+    let cache = server.data().join("cache");
+    let files: Vec<_> =
+        std::fs::read_dir(&cache).expect("a folder").map(|it| it.expect("a file").path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let mut bytes = std::fs::read(&files[0]).expect("readable");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&files[0], &bytes).expect("written");
+    server.restart();
+    assert!(server.log_text().contains("wrong seal"), "{}", server.log_text());
+    let mut cpe = guest("remember", 1);
+    cpe.session(&server.url()).await.expect("a session");
+}

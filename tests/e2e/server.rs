@@ -1,0 +1,207 @@
+//! A server of its own for each test.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use trellis_cpe::{Cpe, Identity, Model, Options};
+use trellis_store::{DeviceKey, SledSettings, SledStore};
+
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// A running `trellis serve` on a folder and a port of its own.
+pub(crate) struct Server {
+    child: Child,
+    folder: TempDir,
+    address: String,
+    plugins: PathBuf,
+    config: String,
+    starts: usize,
+}
+
+/// The plugins that ship.
+pub(crate) fn shipped() -> PathBuf {
+    built("plugins")
+}
+
+/// The plugins that tests use.
+pub(crate) fn guests() -> PathBuf {
+    built("guests")
+}
+
+fn built(name: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_BIN_EXE_trellis")).ancestors().nth(2).expect("target");
+    let folder = target.join(name);
+    assert!(folder.is_dir(), "{} is missing: run `cargo xtask plugins`", folder.display());
+    folder
+}
+
+impl Server {
+    /// Starts a server with the plugins of a folder.
+    pub(crate) fn start(plugins: &Path) -> Self {
+        Self::with_config(plugins, "")
+    }
+
+    /// Starts a server with a configuration.
+    pub(crate) fn with_config(plugins: &Path, config: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("trellis.toml"), config).expect("written");
+        let (child, address) = launch(folder.path(), plugins, 0);
+        let (plugins, config) = (plugins.to_owned(), config.to_owned());
+        Self { child, folder, address, plugins, config, starts: 1 }
+    }
+
+    /// The ACS URL.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// The data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Kills the process as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("gone");
+    }
+
+    /// Starts again on the same data.
+    pub(crate) fn restart(&mut self) {
+        let (child, address) = launch(self.folder.path(), &self.plugins, self.starts);
+        self.starts += 1;
+        self.child = child;
+        self.address = address;
+        assert!(self.config.len() < 1 << 20);
+    }
+
+    /// Sends SIGTERM and waits for a clean end.
+    pub(crate) fn stop(&mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().expect("kill runs").success());
+        let status = self.child.wait().expect("it ends");
+        assert!(status.success(), "{status}: {}", self.log_text());
+    }
+
+    /// Stops the server and opens what it left.
+    pub(crate) fn into_store(mut self) -> (SledStore, TempDir) {
+        self.stop();
+        let store = SledStore::open(SledSettings::new(self.data().join("db"))).expect("it opens");
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder"));
+        (store, folder)
+    }
+
+    /// All lines of the log.
+    pub(crate) fn log(&self) -> Vec<Value> {
+        let text = self.log_text();
+        text.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
+    }
+
+    /// The log as text.
+    pub(crate) fn log_text(&self) -> String {
+        let mut text = String::new();
+        for number in 0..self.starts {
+            let file = self.folder.path().join(format!("log-{number}"));
+            text.push_str(&std::fs::read_to_string(file).unwrap_or_default());
+        }
+        text
+    }
+
+    /// The line of the `number`th session of a device, once it is there.
+    pub(crate) fn session(&self, device: &DeviceKey, number: usize) -> Value {
+        let deadline = Instant::now() + WAIT_MAX;
+        loop {
+            let found = self
+                .log()
+                .into_iter()
+                .filter(|line| line["message"] == "session")
+                .filter(|line| line["span"]["device"] == device.as_str())
+                .nth(number);
+            if let Some(line) = found {
+                return line;
+            }
+            assert!(Instant::now() < deadline, "no session {number} of {device}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What the `number`th session of a device learned.
+    pub(crate) fn facts(&self, device: &DeviceKey, number: usize) -> BTreeMap<String, String> {
+        let line = self.session(device, number);
+        serde_json::from_str(line["facts"].as_str().expect("facts")).expect("a JSON object")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn launch(folder: &Path, plugins: &Path, number: usize) -> (Child, String) {
+    let log = folder.join(format!("log-{number}"));
+    let file = std::fs::File::create(&log).expect("a file");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_trellis"))
+        .args(["serve", "--cwmp", "127.0.0.1:0", "--log-format", "json"])
+        .args(["--log", "info,trellis_session=debug,plugin=debug"])
+        .arg("--config")
+        .arg(folder.join("trellis.toml"))
+        .arg("--data")
+        .arg(folder.join("data"))
+        .arg("--plugins")
+        .arg(plugins)
+        .stdout(Stdio::null())
+        .stderr(file)
+        .spawn()
+        .expect("the server starts");
+    let deadline = Instant::now() + WAIT_MAX;
+    loop {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let ready = lines.filter_map(|line| line["cwmp"].as_str().map(str::to_owned)).next();
+        if let Some(address) = ready {
+            return (child, address);
+        }
+        let ended = child.try_wait().expect("its state");
+        assert!(ended.is_none() && Instant::now() < deadline, "the server is not ready: {text}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A simulated device of a built-in model.
+pub(crate) fn device(model: &str, number: u32) -> Cpe {
+    device_with(model, number, Options::default())
+}
+
+/// A simulated device with options.
+pub(crate) fn device_with(model: &str, number: u32, options: Options) -> Cpe {
+    let model = Model::built_in(model).expect("a model");
+    let identity = Identity::numbered(&model, "T", number);
+    Cpe::new(Arc::new(model), identity, Arc::new(options))
+}
+
+/// A simulated device that the guest plugin serves as `behaviour` says.
+pub(crate) fn guest(behaviour: &str, number: u32) -> Cpe {
+    let model = Model::built_in("tr181").expect("a model");
+    let mut identity = Identity::numbered(&model, "G", number);
+    identity.manufacturer = "Guest".to_owned();
+    identity.product_class = behaviour.to_owned();
+    Cpe::new(Arc::new(model), identity, Arc::new(Options::default()))
+}
+
+/// The key under which the server knows a device.
+pub(crate) fn key(cpe: &Cpe) -> DeviceKey {
+    let identity = cpe.identity();
+    DeviceKey::from(&trellis_cwmp::DeviceId {
+        manufacturer: identity.manufacturer.clone(),
+        oui: identity.oui.clone(),
+        product_class: identity.product_class.clone(),
+        serial_number: identity.serial_number.clone(),
+    })
+}

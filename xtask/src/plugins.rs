@@ -1,0 +1,74 @@
+//! Builds plugins for WebAssembly.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use crate::steps::{announce, cargo, root, run, target};
+
+const TARGET: &str = "wasm32-wasip2";
+
+/// Builds the plugins that ship into `target/plugins` and those that tests use into
+/// `target/guests`. Returns the first folder.
+pub(crate) fn build() -> anyhow::Result<PathBuf> {
+    ensure_target()?;
+    announce("building the plugins for WebAssembly");
+    let shipped = workspace("plugins", "plugins")?;
+    workspace("tests/guests", "guests")?;
+    Ok(shipped)
+}
+
+/// Builds one workspace of plugins and copies what it makes into `target/<to>`.
+fn workspace(from: &str, to: &str) -> anyhow::Result<PathBuf> {
+    let build = target().join(format!("wasm-{to}"));
+    let folder = target().join(to);
+    run(cargo()
+        .current_dir(root().join(from))
+        .args(["build", "--release", "--locked", "--target", TARGET])
+        .env("CARGO_TARGET_DIR", &build))?;
+    std::fs::create_dir_all(&folder)?;
+    for old in wasm_files(&folder)? {
+        std::fs::remove_file(old)?;
+    }
+    for file in wasm_files(&build.join(TARGET).join("release"))? {
+        let name = file.file_name().context("a file without a name")?;
+        std::fs::copy(&file, folder.join(name))?;
+    }
+    Ok(folder)
+}
+
+fn wasm_files(folder: &std::path::Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("{}", folder.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// Installs Rust's WebAssembly target where it is missing.
+fn ensure_target() -> anyhow::Result<()> {
+    if has_target() {
+        return Ok(());
+    }
+    announce(&format!("installing Rust's target {TARGET}"));
+    let added = Command::new("rustup").args(["target", "add", TARGET]).status();
+    if !added.is_ok_and(|status| status.success()) || !has_target() {
+        bail!(
+            "Rust's target {TARGET} is missing, and `rustup target add {TARGET}` did not bring \
+             it. Install it by hand: with rustup by that command; with a distribution's Rust by \
+             its package for wasm32-wasip2; then run this again"
+        );
+    }
+    Ok(())
+}
+
+fn has_target() -> bool {
+    let arguments = ["--print", "target-libdir", "--target", TARGET];
+    let Ok(output) = Command::new("rustc").args(arguments).output() else { return false };
+    let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success() && PathBuf::from(folder).is_dir()
+}

@@ -1,0 +1,47 @@
+//! All tests.
+
+use crate::plugins;
+use crate::steps::{announce, cargo, green, run, works};
+
+/// Lints, builds what tests need, and runs everything.
+pub(crate) fn run_all() -> anyhow::Result<()> {
+    lint()?;
+    plugins::build()?;
+    announce("building the server, the simulated devices and the tests");
+    run(cargo().args(["build", "--locked", "--workspace", "--all-targets"]))?;
+    announce("running the tests");
+    if works("cargo", &["nextest", "--version"]) {
+        run(cargo().args(["nextest", "run", "--locked", "--workspace", "--no-fail-fast"]))?;
+    } else {
+        run(cargo().args(["test", "--locked", "--workspace", "--all-targets", "--no-fail-fast"]))?;
+    }
+    announce("running the examples in the documentation");
+    run(cargo().args(["test", "--locked", "--workspace", "--doc"]))?;
+    announce(&green("all tests passed"));
+    Ok(())
+}
+
+/// Formatting and lints, where the tools are installed.
+pub(crate) fn lint() -> anyhow::Result<()> {
+    if works("cargo", &["fmt", "--version"]) {
+        announce("checking the formatting");
+        run(cargo().args(["fmt", "--all", "--check"]))?;
+    } else {
+        announce("SKIPPED: formatting, since rustfmt is not installed");
+    }
+    if works("cargo", &["clippy", "--version"]) {
+        announce("checking lints");
+        run(cargo().args([
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]))?;
+    } else {
+        announce("SKIPPED: lints, since clippy is not installed");
+    }
+    Ok(())
+}
