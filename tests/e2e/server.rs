@@ -156,6 +156,8 @@ fn launch(folder: &Path, plugins: &Path, number: usize) -> (Child, String) {
         .arg(folder.join("data"))
         .arg("--plugins")
         .arg(plugins)
+        // Sessions that a test leaves open are not waited for.
+        .env("TRELLIS_SESSION__STOP_SECONDS_MAX", "3")
         .stdout(Stdio::null())
         .stderr(file)
         .spawn()
