@@ -23,7 +23,8 @@ async fn a_kill_during_load_loses_no_device_no_fact_and_no_memory() {
                 let mut cpe = guest("remember", number);
                 // A session that ends with 204 is acknowledged.
                 while cpe.session(&url).await.is_ok() {
-                    acknowledged[number as usize].fetch_add(1, Ordering::SeqCst);
+                    acknowledged[usize::try_from(number).expect("small")]
+                        .fetch_add(1, Ordering::SeqCst);
                 }
             });
         }
@@ -37,7 +38,7 @@ async fn a_kill_during_load_loses_no_device_no_fact_and_no_memory() {
     assert!(total > DEVICES);
     let (store, _folder) = server.into_store();
     for number in 0..DEVICES {
-        let sessions = acknowledged[number as usize].load(Ordering::SeqCst);
+        let sessions = acknowledged[usize::try_from(number).expect("small")].load(Ordering::SeqCst);
         if sessions == 0 {
             continue;
         }

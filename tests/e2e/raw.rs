@@ -12,6 +12,7 @@ pub(crate) fn connect(url: &str) -> Http {
 }
 
 /// A connection with options.
+#[allow(clippy::needless_pass_by_value, reason = "it is made for the call")]
 pub(crate) fn connect_with(url: &str, options: HttpOptions) -> Http {
     Http::new(url, HttpOptions { timeout: Duration::from_secs(30), ..options }).expect("a URL")
 }

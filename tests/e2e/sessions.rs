@@ -1,5 +1,7 @@
 //! The life of a session.
 
+use std::time::Duration;
+
 use trellis_cpe::{HttpOptions, Options};
 use trellis_store::{DeviceKey, Store};
 
@@ -111,6 +113,46 @@ async fn a_wrong_answer_ends_the_session_and_the_next_inform_is_welcome() {
     let wrong = envelope("1", "<cwmp:RebootResponse></cwmp:RebootResponse>");
     assert_eq!(post(&mut cpe, &wrong).await.status, 400);
     assert!(post(&mut cpe, &inform("four", "S1")).await.text().contains("InformResponse"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_sleeps_does_not_hold_up_the_devices_next_inform() {
+    let server = Server::start(&guests());
+    let mut old = connect(&server.url());
+    post(&mut old, &inform("sleep", "S1")).await;
+    let waiting = tokio::spawn(async move { post(&mut old, "").await.status });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let began = std::time::Instant::now();
+    let mut new = connect(&server.url());
+    assert!(post(&mut new, &inform("sleep", "S1")).await.text().contains("InformResponse"));
+    // Far from the ten seconds that a stuck session would be waited for.
+    assert!(began.elapsed() < Duration::from_secs(8));
+    assert_eq!(waiting.await.expect("an answer"), 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_behind_one_connection_are_told_apart_by_their_cookies() {
+    let server = Server::start(&guests());
+    let mut proxy =
+        connect_with(&server.url(), HttpOptions { cookies: true, ..HttpOptions::default() });
+    let one = post(&mut proxy, &inform("four", "S1")).await;
+    let cookie = |answer: &trellis_cpe::Response| {
+        let text = answer.header("set-cookie").expect("a cookie").to_owned();
+        let value =
+            text.trim_start_matches("session=").split(';').next().expect("a value").to_owned();
+        vec![("session".to_owned(), value)]
+    };
+    proxy.cookies_mut().replace(Vec::new());
+    let two = post(&mut proxy, &inform("nothing", "S2")).await;
+    proxy.cookies_mut().replace(cookie(&one));
+    assert_eq!(post(&mut proxy, "").await.status, 200);
+    proxy.cookies_mut().replace(cookie(&two));
+    assert_eq!(post(&mut proxy, "").await.status, 204);
+    // A cookie of no session is not replaced by what the connection last did.
+    proxy.cookies_mut().replace(cookie(&two));
+    assert_eq!(post(&mut proxy, "").await.status, 400);
+    proxy.cookies_mut().replace(cookie(&one));
+    assert_eq!(post(&mut proxy, &values("1")).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! What real devices sent decodes to the facts that were noted beside it.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
 mod shared_files;
 
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! Every message of the standard, once, as a schema-valid envelope.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
 mod shared_files;
 
 use std::process::Command;

@@ -51,6 +51,7 @@ pub(crate) struct SessionConfig {
     silence_seconds_max: u64,
     answer_seconds_max: u64,
     cpe_requests_max: u32,
+    facts_max: usize,
     steps_max: usize,
     stop_seconds_max: u64,
 }
@@ -194,6 +195,7 @@ impl Config {
             silence_max: Duration::from_secs(it.silence_seconds_max),
             answer: Duration::from_secs(it.answer_seconds_max),
             cpe_requests_max: it.cpe_requests_max,
+            facts_max: it.facts_max,
             steps_max: it.steps_max,
             ..SessionSettings::default()
         }

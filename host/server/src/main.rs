@@ -32,7 +32,7 @@ fn main() -> ExitCode {
                 eprintln!("trellis: {error:#}");
                 return ExitCode::from(EXIT_CONFIG);
             }
-            finish(serve::serve(config))
+            finish(serve::serve(&config))
         }
         Command::DefaultConfig => {
             print!("{}", config::DEFAULT);

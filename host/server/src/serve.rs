@@ -14,7 +14,7 @@ use crate::config::Config;
 
 /// Runs until a signal says stop.
 #[tokio::main]
-pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
+pub(crate) async fn serve(config: &Config) -> anyhow::Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "trellis starts");
     let folder = &config.store.folder;
     std::fs::create_dir_all(folder)
@@ -22,7 +22,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let settings = config.store();
     let store = tokio::task::spawn_blocking(move || SledStore::open(settings)).await??;
     let store: Arc<dyn Store> = Arc::new(store);
-    let registry = Arc::new(load_plugins(&config).await?);
+    let registry = Arc::new(load_plugins(config).await?);
     let sessions = Sessions::new(Arc::clone(&store), registry, config.sessions());
     let listener = Listener::bind(config.cwmp.listen, config.southbound()).await?;
     let address = listener.address()?;

@@ -19,6 +19,9 @@ pub(crate) enum Lost {
     /// The device began anew.
     #[error("the device opened another session")]
     Superseded,
+    /// Nobody waits for the answer any more.
+    #[error("the connection was lost, or the answer took too long")]
+    Abandoned,
     /// The server stops.
     #[error("the server is stopping")]
     Stopping,
@@ -118,6 +121,22 @@ impl Conversation {
         }
     }
 
+    /// Returns when the session cannot go on, whatever the server is doing for it: the device
+    /// has begun anew or hung up, or the server stops.
+    pub(crate) async fn interrupted(&mut self) -> Lost {
+        let abandoned = async {
+            match &mut self.owed {
+                Some(owed) => owed.closed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.superseded.cancelled() => Lost::Superseded,
+            () = abandoned => Lost::Abandoned,
+            () = self.stopping.cancelled() => Lost::Stopping,
+        }
+    }
+
     /// Answers a request of the device, with the ID of the request.
     pub(crate) fn respond(&mut self, request: &Header, message: Message, version: Option<String>) {
         let header =
@@ -154,9 +173,9 @@ impl Conversation {
         }
         let message = answer.message;
         if !message.answers(name) && !matches!(message, Message::Fault(_)) {
-            return Err(Lost::Violation(format!("{:?} in answer to {name}", message.name())));
+            return Err(Lost::Violation(format!("{:?} in answer to {name}", cut(message.name()))));
         }
-        self.note(name, brief(&asked.request), brief(&message), asked.sent);
+        self.note(name, cut(&brief(&asked.request)), cut(&brief(&message)), asked.sent);
         Ok(message)
     }
 
@@ -176,7 +195,7 @@ impl Conversation {
     /// Notes an exchange that the device began.
     pub(crate) fn note_request(&mut self, request: &Message, answer: &str) {
         let name = request.name().to_owned();
-        self.note(&name, brief(request), answer.to_owned(), Instant::now());
+        self.note(&name, cut(&brief(request)), answer.to_owned(), Instant::now());
     }
 
     /// Sends a message and gives it back.
@@ -202,14 +221,23 @@ impl Conversation {
     }
 
     fn note(&mut self, method: &str, request: String, answer: String, sent: Instant) {
+        let method = cut(method);
         tracing::debug!(method, request, answer, ms = millis(sent.elapsed()), "rpc");
         if self.steps.len() >= self.steps_max {
             self.steps_dropped += 1;
             return;
         }
         let after_ms = millis(self.began.elapsed());
-        self.steps.push(Step { after_ms, method: method.to_owned(), request, answer });
+        self.steps.push(Step { after_ms, method, request, answer });
     }
+}
+
+/// The longest text of a step, in bytes; part of it is the device's own.
+const TEXT_BYTES_MAX: usize = 400;
+
+fn cut(text: &str) -> String {
+    let end = text.floor_char_boundary(TEXT_BYTES_MAX);
+    text.get(..end).unwrap_or_default().to_owned()
 }
 
 /// Whole milliseconds.

@@ -28,7 +28,12 @@ impl Visit {
         let mut run = Run::start(plugin, self.context(memory));
         let mut end = Ok(());
         let finished = loop {
-            match run.next().await {
+            let next = tokio::select! {
+                next = run.next() => next,
+                // A plugin that computes or sleeps must not hold up the device's next session.
+                lost = cpe.interrupted() => return Err(lost),
+            };
+            match next {
                 Next::Finished(finished) => break *finished,
                 Next::Ask(Ask { request, memory, reply }) => {
                     if let Some(memory) = memory {
@@ -49,7 +54,7 @@ impl Visit {
                 }
             }
         };
-        self.take_in(&name, finished);
+        self.take_in(acs, &name, finished);
         end
     }
 
@@ -103,7 +108,7 @@ impl Visit {
         }
     }
 
-    fn take_in(&mut self, plugin: &str, finished: Finished) {
+    fn take_in(&mut self, acs: &Acs, plugin: &str, finished: Finished) {
         let now_ms = self.now_ms();
         if let Some(memory) = finished.memory {
             self.changes.memory = Some((plugin.to_owned(), Memory(memory)));
@@ -113,6 +118,12 @@ impl Visit {
                 self.header_changed |= self.header.facts.remove(&name).is_some();
                 continue;
             };
+            let facts = &self.header.facts;
+            if facts.len() >= acs.settings.facts_max && !facts.contains_key(&name) {
+                metrics::counter!("trellis_limit_reached_total", "limit" => "facts").increment(1);
+                tracing::warn!(name, limit = acs.settings.facts_max, "no room for another fact");
+                continue;
+            }
             let value = stored(value);
             let shown = value.to_string();
             if self.header.publish(&name, value, now_ms) {

@@ -30,7 +30,7 @@ pub(crate) async fn run(
             }
             Content::Message(envelope) => {
                 let name = envelope.message.name();
-                return Err(Lost::Violation(format!("{name}, which answers nothing")));
+                return Err(Lost::Violation(format!("a {name} that answers nothing")));
             }
             Content::Broken(why) => return Err(Lost::Violation(why)),
         }

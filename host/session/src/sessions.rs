@@ -77,7 +77,9 @@ impl Sessions {
         cookie: Option<SessionId>,
         connection: Option<SessionId>,
     ) -> Answer {
-        let named = [cookie, connection].into_iter().flatten().find(|id| self.is_open(id));
+        // The connection speaks only for a device that sends no cookie: behind a proxy, two
+        // devices may share one.
+        let named = cookie.or(connection);
         if is_empty_post(&body) {
             return self.forward(named, Content::Empty).await;
         }
@@ -131,8 +133,8 @@ impl Sessions {
 
     /// Opens a session for an Inform, and ends the one that the device had.
     async fn begin(&self, device_id: DeviceId, inform: Envelope) -> Answer {
-        if device_id.serial_number.is_empty() && device_id.oui.is_empty() {
-            return Answer::bad_request("the Inform names no device");
+        if let Err(why) = check_device_id(&device_id) {
+            return Answer::bad_request(why);
         }
         if self.0.closed.is_cancelled() {
             return Answer::unavailable("the server is stopping");
@@ -212,10 +214,6 @@ impl Sessions {
         }
     }
 
-    fn is_open(&self, id: &SessionId) -> bool {
-        self.open().sessions.contains_key(id)
-    }
-
     fn open(&self) -> std::sync::MutexGuard<'_, Open> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -231,6 +229,7 @@ impl Shared {
         mut visit: Visit,
         inform: Envelope,
     ) {
+        let superseded = handle.superseded.clone();
         // Whatever happens below, the device's next Inform must find the way free.
         let _end = End { shared: self, device: visit.key.clone(), handle };
         let result = match previous {
@@ -244,6 +243,7 @@ impl Shared {
             None => Ok(()),
         };
         let result = match result {
+            Ok(()) if superseded.is_cancelled() => Err(Lost::Superseded),
             Ok(()) => session::run(&self.acs, &mut cpe, &mut visit, inform).await,
             Err(lost) => Err(lost),
         };
@@ -253,6 +253,27 @@ impl Shared {
             cpe.refuse(lost);
         }
         report(&visit, &cpe, &result);
+    }
+}
+
+/// The longest part of a DeviceId, in bytes. The standard has 64 characters.
+const DEVICE_ID_BYTES_MAX: usize = 256;
+
+fn check_device_id(id: &DeviceId) -> Result<(), String> {
+    if id.serial_number.is_empty() && id.oui.is_empty() {
+        return Err("the Inform names no device".to_owned());
+    }
+    let parts = [
+        ("Manufacturer", &id.manufacturer),
+        ("OUI", &id.oui),
+        ("ProductClass", &id.product_class),
+        ("SerialNumber", &id.serial_number),
+    ];
+    match parts.iter().find(|(_, part)| part.len() > DEVICE_ID_BYTES_MAX) {
+        Some((name, part)) => {
+            Err(format!("the {name} has {} bytes; the limit is {DEVICE_ID_BYTES_MAX}", part.len()))
+        }
+        None => Ok(()),
     }
 }
 

@@ -16,6 +16,8 @@ pub struct SessionSettings {
     pub answer: Duration,
     /// Requests that a device may send before its empty POST. Default 100.
     pub cpe_requests_max: u32,
+    /// Facts that are kept for a device. Default 256.
+    pub facts_max: usize,
     /// Steps of a session that are kept. Default 500.
     pub steps_max: usize,
     /// How long a plugin may go on once its session is lost. Default 1 s.
@@ -35,6 +37,7 @@ impl Default for SessionSettings {
             silence_max: Duration::from_secs(600),
             answer: Duration::from_secs(25),
             cpe_requests_max: 100,
+            facts_max: 256,
             steps_max: 500,
             lost_grace: Duration::from_secs(1),
             decode_inline_bytes: 128 << 10,

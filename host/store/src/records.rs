@@ -51,14 +51,12 @@ pub struct Device {
     pub facts: BTreeMap<String, Fact>,
     /// What Informs told since the tree was last written. It is newer than the tree, and
     /// bounded: see [`crate::SledSettings::informed_bytes_max`].
-    pub informed: Vec<InformedParameter>,
+    pub informed: BTreeMap<String, InformedParameter>,
 }
 
 /// A parameter that an Inform told.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InformedParameter {
-    /// The full path.
-    pub name: String,
     /// Its exact text.
     pub value: String,
     /// Its type without prefix.
@@ -241,7 +239,7 @@ impl fmt::Display for DeviceKey {
 
 impl fmt::Debug for InformedParameter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, self.value_type)
+        f.write_str(&self.value_type)
     }
 }
 
@@ -250,22 +248,14 @@ impl fmt::Debug for InformedParameter {
 impl Device {
     /// Takes in what an Inform told of one parameter.
     pub fn inform(&mut self, name: &str, value: &str, value_type: ValueType, at_ms: i64) {
-        let known = self.informed.iter_mut().find(|known| known.name == name);
-        match known {
-            Some(known) if known.value == value => {
-                known.at_ms = at_ms;
-            }
-            Some(known) => {
-                value.clone_into(&mut known.value);
-                known.at_ms = at_ms;
-            }
-            None => self.informed.push(InformedParameter {
-                name: name.to_owned(),
-                value: value.to_owned(),
-                value_type: value_type.local_name().to_owned(),
-                at_ms,
-            }),
+        if let Some(known) = self.informed.get_mut(name) {
+            value.clone_into(&mut known.value);
+            known.at_ms = at_ms;
+            return;
         }
+        let value_type = value_type.local_name().to_owned();
+        let told = InformedParameter { value: value.to_owned(), value_type, at_ms };
+        self.informed.insert(name.to_owned(), told);
     }
 
     /// Publishes a fact; tells whether it is news.

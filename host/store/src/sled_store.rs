@@ -25,7 +25,7 @@ pub struct SledSettings {
     /// A parameter tree larger than this, in bytes, is stored in parts. Default 64 KiB.
     pub tree_part_bytes: usize,
     /// What Informs told is moved from the header into the tree when it grows past this, in
-    /// bytes. Default 8 KiB.
+    /// bytes. Default 32 KiB.
     pub informed_bytes_max: usize,
     /// How many sessions, faults, done tasks and transfers are kept for each device; the
     /// oldest go first. Default 50.
@@ -53,7 +53,7 @@ impl SledSettings {
             folder: folder.into(),
             cache_bytes: 256 << 20,
             tree_part_bytes: 64 << 10,
-            informed_bytes_max: 8 << 10,
+            informed_bytes_max: 32 << 10,
             history_max: 50,
         }
     }
@@ -296,7 +296,8 @@ impl Store for SledStore {
                 }
             }
         }
-        let informed: usize = header.informed.iter().map(|it| it.name.len() + it.value.len()).sum();
+        let told = header.informed.iter();
+        let informed: usize = told.map(|(name, it)| name.len() + it.value.len()).sum();
         if informed > self.settings.informed_bytes_max {
             let mut header = header.clone();
             let changes = informed_changes(std::mem::take(&mut header.informed));
@@ -389,9 +390,11 @@ impl Store for SledStore {
     }
 }
 
-fn informed_changes(informed: Vec<InformedParameter>) -> impl Iterator<Item = TreeChange> {
-    informed.into_iter().map(|it| TreeChange::Value {
-        name: it.name,
+fn informed_changes(
+    informed: BTreeMap<String, InformedParameter>,
+) -> impl Iterator<Item = TreeChange> {
+    informed.into_iter().map(|(name, it)| TreeChange::Value {
+        name,
         value: it.value,
         value_type: it.value_type,
         at_ms: it.at_ms,

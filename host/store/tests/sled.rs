@@ -1,5 +1,7 @@
 //! The store's verbs on a real folder.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
 use trellis_store::*;
 
 fn open(folder: &std::path::Path) -> SledStore {

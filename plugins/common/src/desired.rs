@@ -75,8 +75,8 @@ impl Desired {
                 wanted.is_some_and(|wanted| !same(wanted, &now.value)) && !is_secret(&now.name)
             })
         };
-        let readable = cpe.has_event(event::BOOT)
-            || cpe.has_event(event::VALUE_CHANGE) && changed();
+        let readable =
+            cpe.has_event(event::BOOT) || cpe.has_event(event::VALUE_CHANGE) && changed();
         readable.then_some(Due::Readable)
     }
 

@@ -80,9 +80,9 @@ fn wan_address(known: &Known) -> Option<&str> {
     let called = url.and_then(|url| host(url));
     let called = given().chain(all(known, OWN)).find(|(_, address)| Some(*address) == called);
     let usable = |(_, address): &(&str, &str)| {
-        address.parse().is_ok_and(|address: Ipv4Addr| {
-            !address.is_unspecified() && !address.is_loopback()
-        })
+        address
+            .parse()
+            .is_ok_and(|address: Ipv4Addr| !address.is_unspecified() && !address.is_loopback())
     };
     called.or_else(|| given().find(usable)).map(|(_, address)| address)
 }

@@ -102,11 +102,8 @@ impl Run<'_> {
     /// longer answers that, everything of its model.
     fn refresh(&mut self, cpe: &mut Cpe) -> Result<()> {
         let paths = std::mem::take(&mut self.state.paths);
-        let known = if paths.is_empty() {
-            None
-        } else {
-            answered(cpe.get_many(paths.iter().cloned()))?
-        };
+        let known =
+            if paths.is_empty() { None } else { answered(cpe.get_many(paths.iter().cloned()))? };
         let reading = match known {
             Some(values) => Reading { values, paths },
             None => {
@@ -120,6 +117,10 @@ impl Run<'_> {
             }
         };
         self.state.read_at = cpe.now();
+        if reading.values.is_empty() {
+            // A device that answers nothing today has not lost what it told before.
+            return Ok(());
+        }
         self.state.paths = reading.paths;
         let before = std::mem::take(&mut self.state.known);
         self.keep(&reading.values, &before);

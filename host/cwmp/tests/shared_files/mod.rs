@@ -1,9 +1,11 @@
 //! Finds the messages that live beside the checkout.
 
+#![allow(clippy::expect_used, reason = "tests")]
+
 use std::path::PathBuf;
 
 /// A folder of `../shared`; `None`, said loudly, where it is not there.
-pub fn folder(name: &str) -> Option<PathBuf> {
+pub(crate) fn folder(name: &str) -> Option<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(name);
     if folder.is_dir() {
         return Some(folder);
@@ -14,7 +16,7 @@ pub fn folder(name: &str) -> Option<PathBuf> {
 
 /// Its files of one extension, by name.
 #[allow(dead_code, reason = "not every test lists files")]
-pub fn files(folder: &std::path::Path, extension: &str) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &std::path::Path, extension: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("the folder can be read")
         .map(|entry| entry.expect("the entry can be read").path())

@@ -32,6 +32,10 @@ impl Plugin for Scripted {
             "error" => Err(Error::other("this guest fails on purpose")),
             "panic" => panic!("this guest panics on purpose"),
             "loop" => endless(),
+            "sleep" => {
+                std::thread::sleep(std::time::Duration::from_secs(300));
+                Ok(())
+            }
             "recurse" => {
                 std::hint::black_box(recurse(0));
                 Ok(())

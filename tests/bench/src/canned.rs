@@ -1,0 +1,49 @@
+//! The server's HTTP front with nothing behind it.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+use trellis_session::{Answer, Reply, SessionId};
+use trellis_southbound::{Handler, Listener, SouthboundSettings};
+
+use crate::messages;
+
+/// Answers by what was said last on the connection; the "session" counts the requests sent.
+#[derive(Clone)]
+struct Canned;
+
+/// Serves until killed.
+pub(crate) async fn serve(listen: SocketAddr) -> anyhow::Result<()> {
+    let listener = Listener::bind(listen, SouthboundSettings::default()).await?;
+    eprintln!("{}", serde_json::json!({ "cwmp": listener.address()?.to_string() }));
+    listener.serve(Canned, CancellationToken::new()).await;
+    Ok(())
+}
+
+impl Handler for Canned {
+    async fn post(
+        &self,
+        body: Bytes,
+        _charset: Option<&str>,
+        _cookie: Option<SessionId>,
+        connection: Option<SessionId>,
+    ) -> Answer {
+        let asked = connection.as_ref().and_then(|it| it.as_str().rsplit('-').next()?.parse().ok());
+        let asked: u32 = asked.unwrap_or_default();
+        // The only look at the body: what kind of device this is, as far as the script goes.
+        let is_inform = body.len() > messages::VALUES.len() + 200;
+        let requests = if is_inform { messages::requests_wanted(&body) } else { asked / 100 };
+        let sent = if is_inform { 0 } else { asked % 100 };
+        let (reply, sent) = if is_inform {
+            (Reply::Envelope(messages::INFORM_RESPONSE.as_bytes().to_vec()), sent)
+        } else if sent < requests {
+            (Reply::Envelope(messages::REQUEST.as_bytes().to_vec()), sent + 1)
+        } else {
+            (Reply::NoContent, 0)
+        };
+        let state = requests * 100 + sent;
+        let session = SessionId::from_cookie(&format!("0123456789abcdef0123456789-{state}"));
+        Answer { reply, session: Some(session) }
+    }
+}
