@@ -12,7 +12,7 @@ fn envelope(message: Message) -> Vec<u8> {
 #[test]
 fn an_answer_of_twenty_megabytes_is_read_whole() {
     let mut list = ParameterList::new();
-    for number in 0..120_000 {
+    for number in 0..125_000 {
         let name = format!("Device.X_00D09E_Table.{number}.Parameter");
         list.push(&name, "a value of some length & more", ValueType::String);
     }

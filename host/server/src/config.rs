@@ -63,6 +63,7 @@ pub(crate) struct StoreConfig {
     cache_bytes: u64,
     tree_part_bytes: usize,
     informed_bytes_max: usize,
+    commit_delay_microseconds: u64,
     history_max: usize,
 }
 
@@ -208,6 +209,7 @@ impl Config {
             cache_bytes: it.cache_bytes,
             tree_part_bytes: it.tree_part_bytes,
             informed_bytes_max: it.informed_bytes_max,
+            commit_delay: Duration::from_micros(it.commit_delay_microseconds),
             history_max: it.history_max,
         }
     }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,12 +27,18 @@ struct Running {
 }
 
 impl Committer {
-    /// Starts the thread.
-    pub(crate) fn start(db: sled::Db) -> std::io::Result<Self> {
+    /// Starts the thread. It waits `delay` after the first writer of a group for others to join
+    /// it: a flush costs far more than what one session does besides.
+    pub(crate) fn start(db: sled::Db, delay: Duration) -> std::io::Result<Self> {
         let (waiters, mut queue) = mpsc::channel::<Waiter>(WAITERS_MAX);
         let thread = thread::Builder::new().name("trellis-commit".to_owned()).spawn(move || {
             let mut group = Vec::new();
-            while queue.blocking_recv_many(&mut group, WAITERS_MAX) > 0 {
+            while let Some(first) = queue.blocking_recv() {
+                group.push(first);
+                thread::sleep(delay);
+                while let Ok(waiter) = queue.try_recv() {
+                    group.push(waiter);
+                }
                 let result = db.flush();
                 for waiter in group.drain(..) {
                     let result = match &result {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use sled::{Batch, Db};
@@ -27,6 +28,8 @@ pub struct SledSettings {
     /// What Informs told is moved from the header into the tree when it grows past this, in
     /// bytes. Default 32 KiB.
     pub informed_bytes_max: usize,
+    /// How long a flush waits for others to share it. Default 1 ms.
+    pub commit_delay: Duration,
     /// How many sessions, faults, done tasks and transfers are kept for each device; the
     /// oldest go first. Default 50.
     pub history_max: usize,
@@ -54,6 +57,7 @@ impl SledSettings {
             cache_bytes: 256 << 20,
             tree_part_bytes: 64 << 10,
             informed_bytes_max: 32 << 10,
+            commit_delay: Duration::from_millis(1),
             history_max: 50,
         }
     }
@@ -75,7 +79,7 @@ impl SledStore {
                 *open_tasks.entry(device).or_default() += 1;
             }
         }
-        let committer = Committer::start(db.clone())
+        let committer = Committer::start(db.clone(), settings.commit_delay)
             .map_err(|error| open_error(&settings.folder, &error.to_string()))?;
         Ok(Self {
             db,

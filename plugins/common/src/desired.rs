@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use trellis_plugin::serde_json::Value as Json;
-use trellis_plugin::{Cpe, Error, Result, Value, event};
+use trellis_plugin::{Cpe, Result, Value, event};
 
 use crate::Settings;
 use crate::state::Config;

@@ -65,11 +65,13 @@ pub fn provision(cpe: &mut Cpe, settings: &Settings, extra: Extra<'_>) -> Result
         watch: Vec::new(),
     };
 
-    run.take(cpe, &inform)?;
     let age = cpe.now().saturating_sub(run.state.read_at);
     if fresh || settings.refresh_interval > 0 && age >= settings.refresh_interval {
         run.refresh(cpe)?;
     }
+    // Last, because it is what the next session's Inform is compared with: some devices tell their
+    // version in two ways.
+    run.take(cpe, &inform)?;
     run.publish(cpe, before.as_ref())?;
 
     let desired = Desired::new(&root, settings, extra.parameters);

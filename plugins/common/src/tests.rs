@@ -55,7 +55,7 @@ fn run(bench: &mut Bench, events: &[&str], inform: &[&str]) -> Vec<String> {
     bench.rpcs().iter().map(method).collect()
 }
 
-fn with_settings(bench: &mut Bench, parameters: Json) {
+fn with_settings(bench: &mut Bench, parameters: &Json) {
     bench.settings(json!({ "parameters": parameters }));
 }
 
@@ -140,12 +140,12 @@ fn another_software_version_is_learned_anew() {
 fn settings_are_kept_on_the_device() {
     let mut bench = router();
     let ntp = "Device.Time.NTPServer1";
-    with_settings(&mut bench, json!({ ".Time.NTPServer1": "a" }));
+    with_settings(&mut bench, &json!({ ".Time.NTPServer1": "a" }));
     run(&mut bench, &[event::BOOTSTRAP], &INFORM);
     assert_eq!(bench.value(ntp), Some("a"));
     assert_eq!(bench.notification(ntp), Some(1));
 
-    with_settings(&mut bench, json!({ ".Time.NTPServer1": "b" }));
+    with_settings(&mut bench, &json!({ ".Time.NTPServer1": "b" }));
     assert_eq!(run(&mut bench, &[event::PERIODIC], &INFORM), [READ, WRITE, WATCH]);
     assert_eq!(bench.value(ntp), Some("b"));
     assert_idle(&mut bench);
@@ -161,7 +161,7 @@ fn settings_are_kept_on_the_device() {
 fn secrets_are_written_once_and_never_compared() {
     let mut bench = router();
     let key = "Device.WiFi.AccessPoint.1.Security.KeyPassphrase";
-    with_settings(&mut bench, json!({ key: "s3cret" }));
+    with_settings(&mut bench, &json!({ key: "s3cret" }));
     run(&mut bench, &[event::BOOTSTRAP], &INFORM);
     assert_eq!(bench.value(key), Some("s3cret"));
     // The device reads it back empty.
@@ -173,7 +173,7 @@ fn secrets_are_written_once_and_never_compared() {
 #[test]
 fn settings_that_the_device_refuses_wait_for_a_day() {
     let mut bench = router();
-    with_settings(&mut bench, json!({ ".Time.NTPServer1": "a" }));
+    with_settings(&mut bench, &json!({ ".Time.NTPServer1": "a" }));
     bench.fault(WRITE, fault::INVALID_ARGUMENTS);
     run(&mut bench, &[event::BOOTSTRAP], &INFORM);
     assert_eq!(bench.fact("config.state"), Some(&"failed".into()));
@@ -191,7 +191,7 @@ fn settings_that_the_device_refuses_wait_for_a_day() {
 #[test]
 fn parameters_that_the_device_lacks_are_reported() {
     let mut bench = router();
-    with_settings(&mut bench, json!({ "Device.Users.X": "1" }));
+    with_settings(&mut bench, &json!({ "Device.Users.X": "1" }));
     run(&mut bench, &[event::BOOTSTRAP], &INFORM);
     assert_eq!(bench.fact("config.state"), Some(&"incomplete".into()));
     assert_idle(&mut bench);

@@ -95,7 +95,9 @@ pub(crate) fn provision(cpe: &mut Cpe, wanted: Option<&Firmware>, device: &Devic
     match step(cpe, wanted, attempt.as_ref(), device) {
         Step::Nothing => Ok(()),
         Step::Done => {
-            cpe.memory().delete(KEY);
+            if attempt.is_some() {
+                cpe.memory().delete(KEY);
+            }
             publish(cpe, "current", None)
         }
         Step::Start(url) => start(cpe, wanted, url),
@@ -108,13 +110,11 @@ pub(crate) fn provision(cpe: &mut Cpe, wanted: Option<&Firmware>, device: &Devic
 }
 
 fn step(cpe: &Cpe, wanted: &Firmware, attempt: Option<&Attempt>, device: &Device) -> Step {
-    let current = device.get("DeviceInfo.SoftwareVersion");
-    if current == Some(&wanted.version) {
-        // Said once: when an attempt ends, and when the router was learned anew.
-        let news = attempt.is_some() || cpe.has_event(event::BOOT);
-        return if news || cpe.has_event(event::BOOTSTRAP) { Step::Done } else { Step::Nothing };
+    let Some(current) = device.get("DeviceInfo.SoftwareVersion") else { return Step::Nothing };
+    // Some releases have their channel behind the version: `7.15.3 (stable)`.
+    if current.split_whitespace().next() == Some(wanted.version.as_str()) {
+        return Step::Done;
     }
-    let Some(current) = current else { return Step::Nothing };
     let url = match address(&wanted.url, &wanted.version, device.get(ARCHITECTURE)) {
         Ok(url) => url,
         Err(fault) => return Step::Block(fault),
