@@ -11,7 +11,7 @@ use crate::{Cpe, Manifest, Result, host};
 pub trait Plugin {
     /// What the operator can set. The host gives the effective settings, which are the
     /// manifest's defaults with the operator's values over them. [`serde_json::Value`] takes
-    /// anything; a plugin without settings uses `()`-like structs with no fields.
+    /// anything; a plugin without settings has a struct without fields, `struct Settings {}`.
     type Settings: DeserializeOwned;
 
     /// What the plugin is and which devices it serves. Called when the file is loaded: there is

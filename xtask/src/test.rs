@@ -1,7 +1,7 @@
 //! All tests.
 
 use crate::plugins;
-use crate::steps::{announce, cargo, green, run, works};
+use crate::steps::{announce, cargo, green, root, run, target, works};
 
 /// Lints, builds what tests need, and runs everything.
 pub(crate) fn run_all() -> anyhow::Result<()> {
@@ -15,6 +15,11 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
     } else {
         run(cargo().args(["test", "--locked", "--workspace", "--all-targets", "--no-fail-fast"]))?;
     }
+    announce("running the tests of the plugins that ship");
+    run(cargo()
+        .current_dir(root().join("plugins"))
+        .args(["test", "--locked", "--workspace"])
+        .env("CARGO_TARGET_DIR", target().join("wasm-plugins")))?;
     announce("running the examples in the documentation");
     run(cargo().args(["test", "--locked", "--workspace", "--doc"]))?;
     announce(&green("all tests passed"));

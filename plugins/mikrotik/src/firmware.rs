@@ -22,7 +22,8 @@ const TRANSFER_S_MAX: u64 = 86_400;
 /// The longest address that the standard allows.
 const URL_BYTES_MAX: usize = 256;
 
-/// What the operator can set.
+/// The version of RouterOS that the router shall have, and where it is. One Download is asked for
+/// with the same version and address; when it fails, that is published and not tried again.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Firmware {
     /// As the router reports it, such as `7.15.3`.

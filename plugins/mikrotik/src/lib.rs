@@ -6,7 +6,7 @@
 //!
 //! - names the router: `X_MIKROTIK_SystemIdentity` from a template such as `cpe-{serial}`;
 //! - reads `X_MIKROTIK_ArchName`, the architecture, which each firmware package is made for;
-//! - brings the router to a version of RouterOS, once ([`firmware`]).
+//! - brings the router to a version of RouterOS, once ([`Firmware`]).
 //!
 //! | fact | |
 //! |---|---|
@@ -26,7 +26,7 @@ use trellis_plugin::serde_json::{Value as Json, json};
 use trellis_plugin::{Cpe, DeviceId, Manifest, Matcher, Plugin, Result};
 use trellis_plugin_common::{Extra, Follow, defaults, provision, schema};
 
-use crate::firmware::Firmware;
+pub use crate::firmware::Firmware;
 
 const IDENTITY: &str = "DeviceInfo.X_MIKROTIK_SystemIdentity";
 const ARCHITECTURE: &str = "DeviceInfo.X_MIKROTIK_ArchName";
