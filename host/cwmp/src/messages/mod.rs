@@ -8,6 +8,7 @@ mod inform;
 mod objects;
 mod options;
 mod software;
+mod transfer_reports;
 mod transfers;
 mod values;
 
@@ -19,6 +20,7 @@ pub use inform::*;
 pub use objects::*;
 pub use options::*;
 pub use software::*;
+pub use transfer_reports::*;
 pub use transfers::*;
 pub use values::*;
 
