@@ -73,7 +73,13 @@ async fn a_queued_task_survives_a_kill_and_runs_once_in_the_next_session() {
     .expect("encoded");
     {
         let store = SledStore::open(SledSettings::new(server.data().join("db"))).expect("it opens");
-        let task = Task { created_ms: 1, method: "Reboot".to_owned(), request, result: None };
+        let task = Task {
+            created_ms: 1,
+            method: "Reboot".to_owned(),
+            request,
+            sent_ms: None,
+            result: None,
+        };
         store.enqueue_task(&key(&cpe), &task).await.expect("queued");
     }
     server.restart();

@@ -156,6 +156,50 @@ async fn devices_behind_one_connection_are_told_apart_by_their_cookies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_device_was_told_had_arrived_reaches_the_plugin_though_the_session_was_lost() {
+    let mut server = Server::start(&guests());
+    let mut lost = connect(&server.url());
+    let boot = inform("events", "S1").replace("2 PERIODIC", "1 BOOT");
+    assert_eq!(post(&mut lost, &boot).await.status, 200);
+    let answer = post(&mut lost, &transfer_complete("2", "dl-1")).await;
+    assert!(answer.text().contains("TransferCompleteResponse"), "{}", answer.text());
+    // Here the connection is lost, and then the server's power.
+    server.kill();
+    server.restart();
+    let device = DeviceKey::from_text("00D09E-events-S1");
+    let mut next = connect(&server.url());
+    assert_eq!(post(&mut next, &inform("events", "S1")).await.status, 200);
+    assert_eq!(post(&mut next, "").await.status, 204);
+    let facts = server.facts(&device, 0);
+    assert_eq!(facts["guest.events"], "2 PERIODIC,1 BOOT");
+    assert_eq!(facts["guest.transfers"], "dl-1");
+    // Once seen, they are over.
+    assert_eq!(post(&mut next, &inform("events", "S1")).await.status, 200);
+    assert_eq!(post(&mut next, "").await.status, 204);
+    let facts = server.facts(&device, 1);
+    assert_eq!(facts["guest.events"], "2 PERIODIC");
+    assert_eq!(facts["guest.transfers"], "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_an_earlier_answer_does_not_pass_for_the_next_one() {
+    let server = Server::start(&guests());
+    let mut cpe = connect(&server.url());
+    post(&mut cpe, &inform("four", "S1")).await;
+    let asked = post(&mut cpe, "").await.text();
+    let id = asked.split("</cwmp:ID>").next().and_then(|it| it.rsplit('>').next()).expect("an ID");
+    assert_eq!(post(&mut cpe, &values(id)).await.status, 200);
+    assert_eq!(post(&mut cpe, &values(id)).await.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_without_a_serial_number_is_refused() {
+    let server = Server::start(&guests());
+    let mut cpe = connect(&server.url());
+    assert_eq!(post(&mut cpe, &inform("nothing", "")).await.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_version_is_negotiated_and_an_unknown_one_is_refused_with_8006() {
     let server = Server::start(&guests());
     for (supported, wanted) in [("1.0, 1.4,", ">1.4</cwmp:UseCWMPVersion>"), ("2.0", "8006")] {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::quirk::{Quirk, Quirks};
@@ -20,7 +20,10 @@ pub(crate) fn to_utf8<'a>(
 ) -> Result<Cow<'a, str>, DecodeError> {
     let (encoding, bytes) = match Encoding::for_bom(bytes) {
         Some((encoding, length)) => (encoding, bytes.get(length..).unwrap_or_default()),
-        None => (named(bytes, charset)?, bytes),
+        // UTF-16 without a mark shows in its first character (XML 1.0, appendix F).
+        None if bytes.starts_with(b"<\0") => (UTF_16LE, bytes),
+        None if bytes.starts_with(b"\0<") => (UTF_16BE, bytes),
+        None => (named(bytes, charset, quirks)?, bytes),
     };
     let text = if encoding == UTF_8 {
         match std::str::from_utf8(bytes) {
@@ -40,21 +43,34 @@ pub(crate) fn to_utf8<'a>(
     Ok(text)
 }
 
-fn named(bytes: &[u8], charset: Option<&str>) -> Result<&'static Encoding, DecodeError> {
+fn named(
+    bytes: &[u8],
+    charset: Option<&str>,
+    quirks: &mut Quirks,
+) -> Result<&'static Encoding, DecodeError> {
     let declared = declared(bytes);
     // A device that says UTF-8 in one place and something else in the other means the latter:
     // the `Content-Type` is often fixed in its HTTP client.
     let name = match (charset, &declared) {
-        (Some(charset), Some(declared)) if charset.eq_ignore_ascii_case("utf-8") => declared,
+        (Some(charset), Some(declared)) if charset.eq_ignore_ascii_case("utf-8") => {
+            declared.as_str()
+        }
         (Some(charset), _) => charset,
-        (None, Some(declared)) => declared,
+        (None, Some(declared)) => declared.as_str(),
         (None, None) => return Ok(UTF_8),
     };
-    let encoding = Encoding::for_label(name.as_bytes()).ok_or_else(|| DecodeError {
-        kind: DecodeErrorKind::UnknownEncoding(name.to_owned()),
-        offset: 0,
-        path: String::new(),
-    })?;
+    let labels = [Some(name), declared.as_deref()].into_iter().flatten();
+    let known = labels.filter_map(|label| Encoding::for_label(label.as_bytes())).next();
+    let Some(encoding) = known else {
+        quirks.note(Quirk::WrongEncoding, 0);
+        // A misspelt name does no harm to bytes that speak for themselves.
+        if std::str::from_utf8(bytes).is_ok() {
+            return Ok(UTF_8);
+        }
+        let name = name.chars().take(64).collect();
+        let kind = DecodeErrorKind::UnknownEncoding(name);
+        return Err(DecodeError { kind, offset: 0, path: String::new() });
+    };
     // `encoding="utf-16"` that could be read byte by byte up to here is not UTF-16.
     Ok(if encoding.is_ascii_compatible() { encoding } else { UTF_8 })
 }

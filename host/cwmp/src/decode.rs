@@ -20,6 +20,9 @@ pub struct Decoded {
     pub quirks: Quirks,
 }
 
+/// How many characters of a foreign name an error shows.
+const NAME_SHOWN_MAX: usize = 100;
+
 type Result<T> = std::result::Result<T, DecodeError>;
 
 /// Whether a body says nothing: zero bytes, white space, or an XML declaration alone. Headers
@@ -51,6 +54,10 @@ pub fn decode(body: &[u8], charset: Option<&str>) -> Result<Decoded> {
         None => Cow::Borrowed(text),
     };
     read(&text, quirks.clone()).or_else(|error| {
+        // Only these two can come of a stray `<`.
+        if !matches!(error.kind, DecodeErrorKind::Malformed(_) | DecodeErrorKind::Truncated) {
+            return Err(error);
+        }
         let Some((mended, offset)) = repair::bare_less_than(&text) else { return Err(error) };
         quirks.note(Quirk::BareLessThan, offset);
         // The message is what it is: if mending does not help, the first error tells more.
@@ -125,7 +132,9 @@ fn root<'a>(xml: &mut Xml<'a>) -> Result<Element<'a>> {
             xml.note(Quirk::WrongCase);
             Ok(element)
         }
-        name => Err(xml.error(DecodeErrorKind::NotSoap(name.to_owned()))),
+        name => {
+            Err(xml.error(DecodeErrorKind::NotSoap(name.chars().take(NAME_SHOWN_MAX).collect())))
+        }
     }
 }
 

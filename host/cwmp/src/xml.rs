@@ -15,8 +15,11 @@ use crate::secret::Secret;
 /// No CWMP message nests deeper than a dozen levels; a vendor's extension may.
 const DEPTH_MAX: usize = 10_000;
 
-/// How many elements an error's path names at most.
+/// How many elements an error's path names at most, and how many bytes of each.
 const PATH_MAX: usize = 12;
+const NAME_SHOWN_MAX: usize = 64;
+/// How many bytes of the parser's own words an error shows; they may quote the message.
+const PROBLEM_SHOWN_MAX: usize = 300;
 
 /// Reads one document, element by element.
 ///
@@ -277,8 +280,7 @@ impl<'a> Xml<'a> {
     /// An attribute of an element, by its local name.
     pub(crate) fn attribute(&self, element: &Element<'a>, local: &str) -> Result<Option<String>> {
         for attribute in element.0.attributes().with_checks(false) {
-            let attribute = attribute
-                .map_err(|error| self.error(DecodeErrorKind::Malformed(error.to_string())))?;
+            let attribute = attribute.map_err(|error| self.error(malformed(&error)))?;
             if attribute.key.local_name().into_inner() == local {
                 return Ok(Some(attribute.value.into_owned()));
             }
@@ -321,13 +323,11 @@ impl<'a> Xml<'a> {
     fn event(&mut self) -> Result<Event<'a>> {
         self.reader.read_event().map_err(|error| {
             self.error(match error {
-                XmlError::Syntax(SyntaxError::InvalidBangMarkup) => {
-                    DecodeErrorKind::Malformed(error.to_string())
-                }
+                XmlError::Syntax(SyntaxError::InvalidBangMarkup) => malformed(&error),
                 XmlError::Syntax(_) | XmlError::IllFormed(IllFormedError::MissingEndTag(_)) => {
                     DecodeErrorKind::Truncated
                 }
-                other => DecodeErrorKind::Malformed(other.to_string()),
+                other => malformed(&other),
             })
         })
     }
@@ -363,7 +363,8 @@ impl<'a> Xml<'a> {
     fn name_at(&self, start: usize) -> &'a str {
         let tag = self.source.get(start..).unwrap_or_default().trim_start_matches('<');
         let name = tag.split(|c: char| c.is_whitespace() || c == '>' || c == '/').next();
-        name.and_then(|name| name.rsplit(':').next()).unwrap_or_default()
+        let name = name.and_then(|name| name.rsplit(':').next()).unwrap_or_default();
+        name.get(..name.floor_char_boundary(NAME_SHOWN_MAX)).unwrap_or_default()
     }
 }
 
@@ -388,6 +389,12 @@ pub(crate) fn allowed(character: char) -> bool {
 /// The `8` of `cwmp:ParameterValueStruct[8]`.
 fn array_count(array_type: &str) -> Option<usize> {
     array_type.trim().strip_suffix(']')?.rsplit('[').next()?.trim().parse().ok()
+}
+
+fn malformed(problem: &impl ToString) -> DecodeErrorKind {
+    let mut problem = problem.to_string();
+    problem.truncate(problem.floor_char_boundary(PROBLEM_SHOWN_MAX));
+    DecodeErrorKind::Malformed(problem)
 }
 
 fn append<'a>(text: &mut Cow<'a, str>, piece: Cow<'a, str>) {

@@ -36,6 +36,29 @@ fn a_message_that_nests_without_end_is_refused_and_costs_little() {
 }
 
 #[test]
+fn comments_that_never_end_cost_no_more_than_their_length() {
+    // Quadratic time would make this test take hours.
+    for open in ["<!--", "<![CDATA[", "< "] {
+        let text = format!("<a>{}", open.repeat(2_000_000));
+        assert!(decode(text.as_bytes(), None).is_err());
+    }
+}
+
+#[test]
+fn utf_16_is_read_with_and_without_a_mark() {
+    let text = String::from_utf8(envelope(Message::Reboot(Reboot::default()))).expect("UTF-8");
+    let text = text.replace("<CommandKey>", "<CommandKey>\u{141}\u{f3}d\u{17a}");
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let marked: Vec<u8> = [0xFF, 0xFE].into_iter().chain(little.clone()).collect();
+    for bytes in [little, big, marked] {
+        let decoded = decode(&bytes, Some("utf-16")).expect("it is read");
+        let Message::Reboot(reboot) = decoded.envelope.message else { unreachable!() };
+        assert_eq!(reboot.command_key, "\u{141}\u{f3}d\u{17a}");
+    }
+}
+
+#[test]
 fn entities_are_not_expanded_and_nothing_is_fetched() {
     let text = "<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b SYSTEM \"file:///etc/passwd\">]><x/>";
     let error = decode(text.as_bytes(), None).expect_err("it is refused");

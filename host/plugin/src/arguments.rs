@@ -40,7 +40,8 @@ pub(crate) fn check(request: &Message, version: CwmpVersion, limits: &Limits) ->
                     text("AccessList", entry, 64)?;
                 }
             }
-            Ok(())
+            let rows = it.parameter_list.iter();
+            fits(rows.map(|row| name_len(&row.name) + 300 + 100 * row.access_list.len()).sum())
         }
         Message::AddObject(it) => {
             key("ParameterKey", &it.parameter_key)?;
@@ -78,13 +79,17 @@ pub(crate) fn check(request: &Message, version: CwmpVersion, limits: &Limits) ->
         }
         Message::SetVouchers(it) => {
             count("VoucherList", it.voucher_list.len(), 1, limits.list_items)?;
-            it.voucher_list.iter().try_for_each(|it| text("VoucherList", it, ENVELOPE_BYTES_MAX))
+            it.voucher_list
+                .iter()
+                .try_for_each(|it| text("VoucherList", it, ENVELOPE_BYTES_MAX))?;
+            fits(it.voucher_list.iter().map(|it| name_len(it)).sum())
         }
         Message::GetOptions(it) => text("OptionName", &it.option_name, 64),
         Message::ChangeDUState(it) => {
             key("CommandKey", &it.command_key)?;
             count("Operations", it.operations.len(), 1, 16)?;
-            it.operations.iter().try_for_each(operation)
+            it.operations.iter().try_for_each(operation)?;
+            fits(it.operations.iter().map(operation_len).sum())
         }
         _ => Ok(()),
     }
@@ -239,6 +244,30 @@ fn windows(windows: &[TimeWindowStruct]) -> Check {
     Ok(())
 }
 
+fn operation_len(operation: &Operation) -> usize {
+    let tags = 300;
+    let texts: [Option<&str>; 5] = match operation {
+        Operation::Install(it) => [
+            Some(&it.url),
+            it.username.as_deref(),
+            it.password.as_ref().map(Secret::reveal),
+            it.execution_env_ref.as_deref(),
+            it.uuid.as_deref(),
+        ],
+        Operation::Update(it) => [
+            it.url.as_deref(),
+            it.username.as_deref(),
+            it.password.as_ref().map(Secret::reveal),
+            it.version.as_deref(),
+            it.uuid.as_deref(),
+        ],
+        Operation::Uninstall(it) => {
+            [Some(&it.uuid), it.version.as_deref(), it.execution_env_ref.as_deref(), None, None]
+        }
+    };
+    tags + texts.into_iter().flatten().map(encoded_len).sum::<usize>()
+}
+
 fn operation(operation: &Operation) -> Check {
     let optional = |argument: &str, it: &Option<String>, max| {
         it.as_deref().map_or(Ok(()), |it| text(argument, it, max))
@@ -248,9 +277,11 @@ fn operation(operation: &Operation) -> Check {
             check_url("URL", &it.url, 1024)?;
             it.uuid.as_deref().map_or(Ok(()), uuid)?;
             optional("Username", &it.username, 256)?;
-            optional("ExecutionEnvRef", &it.execution_env_ref, 256)
+            optional("ExecutionEnvRef", &it.execution_env_ref, 256)?;
+            secret(it.password.as_ref())
         }
         Operation::Update(it) => {
+            secret(it.password.as_ref())?;
             it.url.as_deref().map_or(Ok(()), |url| check_url("URL", url, 1024))?;
             it.uuid.as_deref().map_or(Ok(()), uuid)?;
             optional("Version", &it.version, 32)?;
@@ -266,6 +297,10 @@ fn operation(operation: &Operation) -> Check {
             optional("ExecutionEnvRef", &it.execution_env_ref, 256)
         }
     }
+}
+
+fn secret(password: Option<&Secret>) -> Check {
+    password.map_or(Ok(()), |it| text("Password", it.reveal(), 256))
 }
 
 fn uuid(uuid: &str) -> Check {

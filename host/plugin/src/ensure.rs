@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use trellis_cwmp::{ParameterList, ValueType};
+use trellis_cwmp::{DeleteObject, Message, ParameterList, ValueType};
 
 use crate::arguments::{LIST_BYTES_MAX, name_len, value_len};
 use crate::bindings::parameters::Ensured;
@@ -26,10 +26,16 @@ impl RunState {
         if names.iter().collect::<BTreeSet<_>>().len() != names.len() {
             return Err(refused("a name is in the list twice"));
         }
-        let (known, missing) = self.read_what_there_is(names).await?;
+        let (known, mut missing) = self.read_what_there_is(names).await?;
         let mut differing = Vec::new();
         for it in &wanted {
-            let Some((value, known_type)) = known.get(&it.name) else { continue };
+            let Some((value, known_type)) = known.get(&it.name) else {
+                // Some devices leave out of an answer what they do not have.
+                if !missing.contains(&it.name) {
+                    missing.push(it.name.clone());
+                }
+                continue;
+            };
             let wanted_type =
                 if it.value_type.is_empty() { *known_type } else { host_value_type(it)? };
             if !same(wanted_type, &it.value, value) {
@@ -84,10 +90,18 @@ impl RunState {
         let values = keys
             .into_iter()
             .map(|key| ParameterValue { name: format!("{table}{instance}.{}", key.name), ..key });
-        let ensured = self.ensure(values.collect(), parameter_key).await?;
-        match ensured.missing.first() {
-            Some(missing) => Err(refused(format!("the new row has no {missing}"))),
-            None => Ok(instance),
+        let failure = match self.ensure(values.collect(), parameter_key.clone()).await {
+            Ok(ensured) => match ensured.missing.into_iter().next() {
+                None => return Ok(instance),
+                Some(missing) => refused(format!("the new row has no {missing}")),
+            },
+            Err(failure) => failure,
+        };
+        // A row without its keys would never be found, and another be added in every session.
+        let row = DeleteObject { object_name: format!("{table}{instance}."), parameter_key };
+        match self.call(Message::DeleteObject(row)).await {
+            Err(Failure::Trap(error)) => Err(Failure::Trap(error)),
+            _ => Err(failure),
         }
     }
 

@@ -64,7 +64,7 @@ impl FaultKind {
 
 impl RunFault {
     pub(crate) fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), backtrace: Vec::new() }
+        Self { kind, message: cut(message.into(), MESSAGE_BYTES_MAX), backtrace: Vec::new() }
     }
 
     /// Explains the error that a call into the plugin ended with.
@@ -96,14 +96,24 @@ impl RunFault {
                 None => (FaultKind::Host, format!("{error:#}")),
             }
         };
-        Self { kind, message, backtrace: backtrace(error) }
+        Self { backtrace: backtrace(error), ..Self::new(kind, message) }
     }
+}
+
+/// The longest message of a fault, and the longest name in a backtrace, in bytes: both are the
+/// plugin's own.
+const MESSAGE_BYTES_MAX: usize = 8 << 10;
+const NAME_BYTES_MAX: usize = 300;
+
+fn cut(mut text: String, bytes_max: usize) -> String {
+    text.truncate(text.floor_char_boundary(bytes_max));
+    text
 }
 
 fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let Some(trace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
     let name = |frame: &wasmtime::FrameInfo| match frame.func_name() {
-        Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+        Some(name) => cut(format!("{:#}", rustc_demangle::demangle(name)), NAME_BYTES_MAX),
         None => format!("function {}", frame.func_index()),
     };
     trace.frames().iter().map(name).collect()

@@ -1,6 +1,8 @@
 //! `trellis serve`: wires the rooms, and takes them down in order.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,13 +14,25 @@ use trellis_store::{SledStore, Store};
 
 use crate::config::Config;
 
+/// How long connections without a session, and work for nobody, may take at the end.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
 /// Runs until a signal says stop.
-#[tokio::main]
-pub(crate) async fn serve(config: &Config) -> anyhow::Result<()> {
+pub(crate) fn serve(config: &Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(run(config));
+    runtime.shutdown_timeout(LAST_WAIT);
+    result
+}
+
+async fn run(config: &Config) -> anyhow::Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "trellis starts");
     let folder = &config.store.folder;
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
+    // There are secrets of devices in it.
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
+        .with_context(|| format!("cannot make the data folder {} private", folder.display()))?;
     let settings = config.store();
     let store = tokio::task::spawn_blocking(move || SledStore::open(settings)).await??;
     let store: Arc<dyn Store> = Arc::new(store);
@@ -40,8 +54,8 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<()> {
     // Connections stay open while sessions finish: a session needs them.
     sessions.shutdown(config.stop_max()).await;
     stop.cancel();
-    if tokio::time::timeout(config.stop_max(), serving).await.is_err() {
-        tracing::warn!("some connections did not end in time");
+    if tokio::time::timeout(LAST_WAIT, serving).await.is_err() {
+        tracing::debug!("some connections were still open");
     }
     store.close().await.context("the last data could not be written")?;
     tracing::info!("trellis has stopped");

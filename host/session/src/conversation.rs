@@ -45,7 +45,11 @@ pub(crate) struct Conversation {
     stopping: CancellationToken,
     silence: Duration,
     namespace: String,
+    /// Begins the ID of every request, so that none is like one of another session.
+    id_prefix: String,
     requests: u64,
+    /// Whether the Inform has been answered.
+    is_open: bool,
     began: Instant,
     steps_max: usize,
     /// What was said.
@@ -71,6 +75,7 @@ impl Conversation {
         posts: mpsc::Receiver<Post>,
         superseded: CancellationToken,
         stopping: CancellationToken,
+        id_prefix: String,
         steps_max: usize,
     ) -> Self {
         Self {
@@ -80,7 +85,9 @@ impl Conversation {
             stopping,
             silence: crate::settings::SILENCE_MIN,
             namespace: String::new(),
+            id_prefix,
             requests: 0,
+            is_open: false,
             began: Instant::now(),
             steps_max,
             steps: Vec::new(),
@@ -102,6 +109,7 @@ impl Conversation {
 
     /// The next POST.
     pub(crate) async fn receive(&mut self) -> Result<Content, Lost> {
+        self.is_open = true;
         let post = tokio::select! {
             biased;
             () = self.superseded.cancelled() => return Err(Lost::Superseded),
@@ -153,7 +161,7 @@ impl Conversation {
     pub(crate) fn ask(&mut self, request: Message) -> Asked {
         self.requests += 1;
         self.rpcs += 1;
-        let id = self.requests.to_string();
+        let id = format!("{}{}", self.id_prefix, self.requests);
         let header = Header { id: Some(id.clone()), ..Header::default() };
         let request = self.send(header, request);
         Asked { request, id, sent: Instant::now() }
@@ -167,9 +175,16 @@ impl Conversation {
             Content::Empty => return Err(Lost::Violation(format!("no answer to {name}"))),
             Content::Broken(why) => return Err(Lost::Violation(why)),
         };
-        if answer.header.id.as_deref().is_some_and(|answered| answered.trim() != asked.id) {
-            // One request is out at a time, so the answer is clear all the same.
-            tracing::debug!(method = name, "the answer has another ID than the request");
+        match answer.header.id.as_deref().map(str::trim) {
+            Some(id) if id != asked.id && id.starts_with(&self.id_prefix) => {
+                // A copy of an earlier answer must not pass for this one.
+                return Err(Lost::Violation(format!("an old answer in answer to {name}")));
+            }
+            Some(id) if id != asked.id => {
+                // Some devices answer with an ID of their own; one request is out at a time.
+                tracing::debug!(method = name, "the answer has another ID than the request");
+            }
+            _ => {}
         }
         let message = answer.message;
         if !message.answers(name) && !matches!(message, Message::Fault(_)) {
@@ -187,7 +202,10 @@ impl Conversation {
     /// Ends the session badly, if an answer is still owed.
     pub(crate) fn refuse(&mut self, lost: &Lost) {
         self.reply(match lost {
-            Lost::Stopping | Lost::Store(_) => Reply::Unavailable(lost.to_string()),
+            // In mid-session a 503 means nothing to a device (TR-069 3.7.2).
+            Lost::Stopping | Lost::Store(_) if !self.is_open => {
+                Reply::Unavailable(lost.to_string())
+            }
             other => Reply::BadRequest(other.to_string()),
         });
     }
@@ -235,7 +253,8 @@ impl Conversation {
 /// The longest text of a step, in bytes; part of it is the device's own.
 const TEXT_BYTES_MAX: usize = 400;
 
-fn cut(text: &str) -> String {
+/// As much of a text as is shown.
+pub(crate) fn cut(text: &str) -> String {
     let end = text.floor_char_boundary(TEXT_BYTES_MAX);
     text.get(..end).unwrap_or_default().to_owned()
 }

@@ -3,9 +3,19 @@
 use trellis_cwmp::{Message, ParameterList};
 use trellis_store::TreeChange;
 
-/// Parameters whose values are never kept when the server sets them; devices read them back
-/// as nothing (TR-106 3.2).
-const SECRET_WORDS: [&str; 5] = ["Password", "Passphrase", "PreSharedKey", "WEPKey", "SecretKey"];
+/// What the last part of a name holds when the value must not be kept. Devices should read such
+/// values back as nothing (TR-106 3.2); not all do.
+const SECRET_WORDS: [&str; 9] = [
+    "password",
+    "passphrase",
+    "presharedkey",
+    "privatekey",
+    "wepkey",
+    "secret",
+    "psk",
+    "pincode",
+    "credential",
+];
 
 /// The changes that follow from a request and its response.
 pub(crate) fn learn(request: &Message, response: &Message, now_ms: i64) -> Vec<TreeChange> {
@@ -14,8 +24,7 @@ pub(crate) fn learn(request: &Message, response: &Message, now_ms: i64) -> Vec<T
             values(&it.parameter_list, now_ms).collect()
         }
         (Message::SetParameterValues(it), Message::SetParameterValuesResponse(_)) => {
-            let list = &it.parameter_list;
-            values(list, now_ms).filter(|change| !is_secret(change)).collect()
+            values(&it.parameter_list, now_ms).collect()
         }
         (Message::GetParameterNames(_), Message::GetParameterNamesResponse(it)) => it
             .parameter_list
@@ -61,14 +70,14 @@ pub(crate) fn learn(request: &Message, response: &Message, now_ms: i64) -> Vec<T
 fn values(list: &ParameterList, now_ms: i64) -> impl Iterator<Item = TreeChange> {
     list.iter().map(move |row| TreeChange::Value {
         name: row.name.to_owned(),
-        value: row.value.to_owned(),
+        value: if is_secret(row.name) { String::new() } else { row.value.to_owned() },
         value_type: row.value_type.local_name().to_owned(),
         at_ms: now_ms,
     })
 }
 
-fn is_secret(change: &TreeChange) -> bool {
-    let TreeChange::Value { name, .. } = change else { return false };
-    let last = name.rsplit('.').next().unwrap_or_default();
+/// Whether the value of a parameter is a secret, as far as its name tells.
+pub(crate) fn is_secret(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     SECRET_WORDS.iter().any(|word| last.contains(word))
 }

@@ -12,8 +12,8 @@ use crate::sessions::Acs;
 use crate::visit::{Visit, lost};
 
 impl Visit {
-    /// Runs the plugin to its end. When the session is lost on the way, the plugin is told,
-    /// and has a moment to finish.
+    /// Runs the plugin to its end. When the session is lost while the plugin waits for the
+    /// device, it is told, and has a moment to finish; when it computes or sleeps, it is ended.
     pub(crate) async fn provision(
         &mut self,
         acs: &Acs,
@@ -54,6 +54,10 @@ impl Visit {
                 }
             }
         };
+        // What a lost or failed run was told, the next one is told again.
+        if end.is_ok() && finished.fault.is_none() {
+            self.delivered();
+        }
         self.take_in(acs, &name, finished);
         end
     }
@@ -93,6 +97,19 @@ impl Visit {
     }
 
     fn context(&mut self, memory: Memory) -> Context {
+        let (mut transfers, mut operations) = (Vec::new(), Vec::new());
+        for message in self.undelivered() {
+            match message {
+                Message::DUStateChangeComplete(it) => {
+                    let key = it.command_key;
+                    operations.extend(it.results.into_iter().map(|result| (key.clone(), result)));
+                }
+                Message::AutonomousDUStateChangeComplete(it) => {
+                    operations.extend(it.results.into_iter().map(|it| (String::new(), it)));
+                }
+                message => transfers.push(message),
+            }
+        }
         Context {
             device: self.key.to_string(),
             device_id: self.device_id.clone(),
@@ -101,8 +118,8 @@ impl Visit {
             inform_parameters: std::mem::take(&mut self.inform_parameters),
             root: self.header.root.clone(),
             retry_count: self.retry_count,
-            transfers: std::mem::take(&mut self.transfers),
-            operations: std::mem::take(&mut self.operations),
+            transfers,
+            operations,
             now_seconds: u64::try_from(self.began.as_second()).unwrap_or_default(),
             memory: memory.0,
         }
@@ -178,10 +195,9 @@ fn begun(request: &Message, answer: &Message, now_ms: i64) -> Option<Transfer> {
         (Message::Download(it), Message::DownloadResponse(status)) if status.status == 1 => {
             (&it.command_key, &it.file_type)
         }
-        (
-            Message::Upload(it),
-            Message::UploadResponse(status) | Message::DownloadResponse(status),
-        ) if status.status == 1 => (&it.command_key, &it.file_type),
+        (Message::Upload(it), Message::UploadResponse(status)) if status.status == 1 => {
+            (&it.command_key, &it.file_type)
+        }
         (Message::ScheduleDownload(it), Message::ScheduleDownloadResponse) => {
             (&it.command_key, &it.file_type)
         }

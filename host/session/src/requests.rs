@@ -65,27 +65,16 @@ pub(crate) async fn answer(
         _ => return fault(cpe, &header, &message, AcsFault::MethodNotSupported),
     };
     cpe.note_request(&message, "ok");
-    take(visit, message);
+    if let Message::TransferComplete(_)
+    | Message::AutonomousTransferComplete(_)
+    | Message::DUStateChangeComplete(_)
+    | Message::AutonomousDUStateChangeComplete(_) = &message
+    {
+        visit.remember(&message);
+    }
     visit.keep(acs).await?;
     cpe.respond(&header, response, None);
     Ok(())
-}
-
-/// Keeps the message for the plugin.
-fn take(visit: &mut Visit, message: Message) {
-    match message {
-        Message::TransferComplete(_) | Message::AutonomousTransferComplete(_) => {
-            visit.transfers.push(message);
-        }
-        Message::DUStateChangeComplete(it) => {
-            let key = it.command_key;
-            visit.operations.extend(it.results.into_iter().map(|result| (key.clone(), result)));
-        }
-        Message::AutonomousDUStateChangeComplete(it) => {
-            visit.operations.extend(it.results.into_iter().map(|it| (String::new(), it)));
-        }
-        _ => {}
-    }
 }
 
 fn fault(

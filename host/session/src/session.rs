@@ -2,7 +2,7 @@
 
 use trellis_cwmp::{Envelope, InformResponse, Message};
 
-use crate::conversation::{Conversation, Lost};
+use crate::conversation::{Conversation, Lost, cut};
 use crate::post::Content;
 use crate::requests;
 use crate::sessions::Acs;
@@ -29,7 +29,7 @@ pub(crate) async fn run(
                 requests::answer(acs, cpe, visit, *envelope).await?;
             }
             Content::Message(envelope) => {
-                let name = envelope.message.name();
+                let name = cut(envelope.message.name());
                 return Err(Lost::Violation(format!("a {name} that answers nothing")));
             }
             Content::Broken(why) => return Err(Lost::Violation(why)),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -12,7 +13,7 @@ use trellis_cwmp::{Decoded, DeviceId, Envelope, Message, Quirk, decode, is_empty
 use trellis_plugin_host::Registry;
 use trellis_store::{DeviceKey, Store};
 
-use crate::conversation::{Conversation, Lost, millis};
+use crate::conversation::{Conversation, Lost, cut, millis};
 use crate::post::{Answer, Content, Post, Reply, SessionId};
 use crate::session;
 use crate::settings::SessionSettings;
@@ -41,8 +42,15 @@ struct Shared {
 
 #[derive(Default)]
 struct Open {
-    sessions: HashMap<SessionId, mpsc::Sender<Post>>,
+    sessions: HashMap<SessionId, Entry>,
     devices: HashMap<DeviceKey, Handle>,
+}
+
+/// An open session.
+struct Entry {
+    posts: mpsc::Sender<Post>,
+    /// Whether the device has shown that it sends cookies.
+    has_cookie: bool,
 }
 
 /// The session that a device has.
@@ -79,7 +87,16 @@ impl Sessions {
     ) -> Answer {
         // The connection speaks only for a device that sends no cookie: behind a proxy, two
         // devices may share one.
-        let named = cookie.or(connection);
+        let named = match cookie {
+            Some(cookie) => {
+                if let Some(entry) = self.open().sessions.get_mut(&cookie) {
+                    entry.has_cookie = true;
+                }
+                Some(cookie)
+            }
+            None => connection
+                .filter(|id| self.open().sessions.get(id).is_some_and(|entry| !entry.has_cookie)),
+        };
         if is_empty_post(&body) {
             return self.forward(named, Content::Empty).await;
         }
@@ -87,6 +104,11 @@ impl Sessions {
             Ok(decoded) => decoded,
             Err(why) => return self.forward(named, Content::Broken(why)).await,
         };
+        if !quirks.is_empty() {
+            let names: Vec<&str> = quirks.iter().map(|it| it.quirk.name()).collect();
+            let method = cut(envelope.message.name());
+            tracing::debug!(method, quirks = names.join(","), "a message was repaired");
+        }
         for sighting in quirks.iter() {
             metrics::counter!("trellis_quirks_total", "quirk" => sighting.quirk.name())
                 .increment(1);
@@ -158,7 +180,7 @@ impl Sessions {
                     .increment(1);
                 return Answer::unavailable("every session is taken");
             }
-            open.sessions.insert(id.clone(), posts);
+            open.sessions.insert(id.clone(), Entry { posts, has_cookie: false });
             open.devices.insert(visit.key.clone(), handle.clone());
             previous
         };
@@ -166,6 +188,7 @@ impl Sessions {
             previous.superseded.cancel();
         }
         let shared = Arc::clone(&self.0);
+        let deadline = Instant::now() + self.0.acs.settings.answer;
         let (reply, answer) = oneshot::channel();
         let span = tracing::info_span!("session", device = %visit.key);
         let cpe = Conversation::new(
@@ -173,18 +196,20 @@ impl Sessions {
             queue,
             handle.superseded.clone(),
             self.0.stopping.clone(),
+            id.as_str().chars().take(8).chain(['-']).collect(),
             self.0.acs.settings.steps_max,
         );
         self.0.tasks.spawn(
             async move { shared.run(handle, previous, cpe, visit, inform).await }.instrument(span),
         );
-        let reply = self.wait(answer).await;
+        let reply = self.wait(answer, deadline).await;
         Answer { reply, session: Some(id) }
     }
 
     /// Passes a POST to its session.
     async fn forward(&self, session: Option<SessionId>, content: Content) -> Answer {
-        let posts = session.as_ref().and_then(|id| self.open().sessions.get(id).cloned());
+        let posts =
+            session.as_ref().and_then(|id| self.open().sessions.get(id).map(|it| it.posts.clone()));
         let Some(posts) = posts else {
             return Answer::bad_request(match content {
                 Content::Broken(why) => why,
@@ -193,17 +218,18 @@ impl Sessions {
         };
         let (reply, answer) = oneshot::channel();
         // The queue has one place, so a device that sends without waiting waits here.
-        let wait = self.0.acs.settings.answer;
-        let reply = match tokio::time::timeout(wait, posts.send(Post { content, reply })).await {
-            Ok(Ok(())) => self.wait(answer).await,
+        let deadline = Instant::now() + self.0.acs.settings.answer;
+        let sent = tokio::time::timeout_at(deadline, posts.send(Post { content, reply })).await;
+        let reply = match sent {
+            Ok(Ok(())) => self.wait(answer, deadline).await,
             Ok(Err(_)) => Reply::BadRequest("the session has ended".to_owned()),
             Err(_) => Reply::BadRequest("the session is busy with another POST".to_owned()),
         };
         Answer { reply, session }
     }
 
-    async fn wait(&self, answer: oneshot::Receiver<Reply>) -> Reply {
-        match tokio::time::timeout(self.0.acs.settings.answer, answer).await {
+    async fn wait(&self, answer: oneshot::Receiver<Reply>, deadline: Instant) -> Reply {
+        match tokio::time::timeout_at(deadline, answer).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(_)) => Reply::BadRequest("the session has ended".to_owned()),
             Err(_) => {
@@ -236,9 +262,16 @@ impl Shared {
             // The old session may still be writing; it must not write over this one.
             Some(previous) => {
                 let ended = previous.ended.cancelled();
-                tokio::time::timeout(SUPERSEDE_WAIT, ended)
-                    .await
-                    .map_err(|_| Lost::Store("the previous session does not end".to_owned()))
+                if tokio::time::timeout(SUPERSEDE_WAIT, ended).await.is_ok() {
+                    Ok(())
+                } else {
+                    // The device gets its answer now, but the place stays taken until the old
+                    // session has ended: nothing may run beside it.
+                    let lost = Lost::Store("the previous session does not end".to_owned());
+                    cpe.refuse(&lost);
+                    previous.ended.cancelled().await;
+                    Err(lost)
+                }
             }
             None => Ok(()),
         };
@@ -260,8 +293,9 @@ impl Shared {
 const DEVICE_ID_BYTES_MAX: usize = 256;
 
 fn check_device_id(id: &DeviceId) -> Result<(), String> {
-    if id.serial_number.is_empty() && id.oui.is_empty() {
-        return Err("the Inform names no device".to_owned());
+    if id.serial_number.is_empty() {
+        // Without it, all devices of a kind would be one.
+        return Err("the Inform has no SerialNumber".to_owned());
     }
     let parts = [
         ("Manufacturer", &id.manufacturer),
@@ -277,9 +311,13 @@ fn check_device_id(id: &DeviceId) -> Result<(), String> {
     }
 }
 
+/// How many events the line of a session names.
+const EVENTS_SHOWN_MAX: usize = 8;
+
 /// One line for each session.
 fn report(visit: &Visit, cpe: &Conversation, result: &Result<(), Lost>) {
-    let events: Vec<&str> = visit.header.last_events.iter().map(|it| it.0.as_str()).collect();
+    let events = visit.header.last_events.iter().take(EVENTS_SHOWN_MAX);
+    let events: Vec<&str> = events.map(|it| it.0.as_str()).collect();
     let news: serde_json::Map<String, serde_json::Value> =
         visit.news.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
     let outcome = match (result, &visit.plugin_fault) {

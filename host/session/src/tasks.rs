@@ -7,21 +7,29 @@ use crate::conversation::{Conversation, Lost};
 use crate::sessions::Acs;
 use crate::visit::{Visit, lost};
 
+const UNKNOWN: &str = "whether the device did it is not known";
+
 impl Visit {
     /// Runs the device's open tasks, oldest first. Each one's result is kept before the next
-    /// begins. One whose session is lost is not repeated: its outcome is unknown.
+    /// begins. One whose session is lost, or that a crash cut short, is not repeated: its
+    /// outcome is unknown.
     pub(crate) async fn run_tasks(
         &mut self,
         acs: &Acs,
         cpe: &mut Conversation,
     ) -> Result<(), Lost> {
-        for (id, task) in acs.store.open_tasks(&self.key).await.map_err(lost)? {
+        for (id, mut task) in acs.store.open_tasks(&self.key).await.map_err(lost)? {
+            let was_sent = task.sent_ms.is_some();
+            if !was_sent {
+                task.sent_ms = Some(self.now_ms());
+                self.changes.tasks.push((id, task.clone()));
+                self.keep(acs).await?;
+            }
             let (outcome, end) = match request(&task) {
+                Ok(_) if was_sent => (Err(format!("the server was stopped; {UNKNOWN}")), Ok(())),
                 Ok(request) => match self.carry(acs, cpe, request).await {
                     Ok(answer) => (envelope(answer), Ok(())),
-                    Err(lost) => {
-                        (Err(format!("{lost}; whether the device did it is not known")), Err(lost))
-                    }
+                    Err(lost) => (Err(format!("{lost}; {UNKNOWN}")), Err(lost)),
                 },
                 Err(problem) => (Err(problem), Ok(())),
             };

@@ -5,15 +5,25 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use trellis_cwmp::{
-    AcsFault, CwmpVersion, DeviceId, Envelope, EventStruct, Inform, Message, OpResultStruct,
-    ParameterList, namespace,
+    AcsFault, CwmpVersion, DeviceId, Envelope, EventStruct, Inform, Message, ParameterList, decode,
+    encode, namespace,
 };
 use trellis_plugin_host::{Plugin, Traits};
 use trellis_store::{Changes, Device, DeviceKey, Session, StoreError};
 
-use crate::conversation::{Conversation, Lost, millis};
+use crate::conversation::{Conversation, Lost, cut, millis};
+use crate::learn::is_secret;
 use crate::sessions::Acs;
 use crate::settings::SILENCE_MIN;
+
+/// An Inform has at most this many events (TR-069 A.3.3.1).
+const EVENTS_MAX: usize = 64;
+
+/// Events that mean nothing once their session is over.
+const PASSING_EVENTS: [&str; 3] = ["2 PERIODIC", "6 CONNECTION REQUEST", "14 HEARTBEAT"];
+
+/// Messages of a device that are kept until a plugin has seen them.
+const UNDELIVERED_MESSAGES_MAX: usize = 32;
 
 /// One visit of a device.
 pub(crate) struct Visit {
@@ -26,10 +36,6 @@ pub(crate) struct Visit {
     pub(crate) inform_parameters: ParameterList,
     /// How many requests the device has sent.
     pub(crate) requests: u32,
-    /// The TransferComplete messages of this session.
-    pub(crate) transfers: Vec<Message>,
-    /// The results of operations on deployment units, with their command keys.
-    pub(crate) operations: Vec<(String, OpResultStruct)>,
     pub(crate) plugin: Option<Arc<Plugin>>,
     pub(crate) header: Device,
     pub(crate) header_changed: bool,
@@ -53,8 +59,6 @@ impl Visit {
             retry_count: 0,
             inform_parameters: ParameterList::new(),
             requests: 0,
-            transfers: Vec::new(),
-            operations: Vec::new(),
             plugin: None,
             header: Device::default(),
             header_changed: false,
@@ -79,16 +83,18 @@ impl Visit {
             .unwrap_or(acs.settings.silence)
             .clamp(SILENCE_MIN, acs.settings.silence_max.max(SILENCE_MIN));
         let of_namespace = CwmpVersion::of_namespace(&inform.namespace);
-        let (version, agreed) = match header.supported_cwmp_versions.as_deref() {
-            Some(supported) => {
-                let best = supported.split(',').filter_map(CwmpVersion::parse).max();
-                (best, best.map(|version| version.to_string()))
-            }
-            None if of_namespace == CwmpVersion::V1_2 && asked.is_some() => {
-                (Some(CwmpVersion::V1_3), None)
-            }
-            None => (Some(of_namespace), None),
-        };
+        let supported = header.supported_cwmp_versions.as_deref();
+        let (version, agreed) =
+            match supported.filter(|it| it.contains(|c: char| c.is_ascii_digit())) {
+                Some(supported) => {
+                    let best = supported.split(',').filter_map(CwmpVersion::parse).max();
+                    (best, best.map(|version| version.to_string()))
+                }
+                None if of_namespace == CwmpVersion::V1_2 && asked.is_some() => {
+                    (Some(CwmpVersion::V1_3), None)
+                }
+                None => (Some(of_namespace), None),
+            };
         // A device looks for our elements in the namespace that it declared itself, also when
         // the standard has no such namespace.
         let urn = if inform.namespace.starts_with(namespace::CWMP_PREFIX) {
@@ -119,7 +125,7 @@ impl Visit {
             self.plugin.as_ref().map(|it| (it.manifest.name.clone(), it.manifest.version.clone()));
         acs.store.record_inform(&self.key, &self.header, forget).await.map_err(lost)?;
         self.is_recorded = true;
-        self.events = inform.event;
+        self.events = with_undelivered(inform.event, &self.header.undelivered_events);
         self.retry_count = inform.retry_count;
         self.inform_parameters = inform.parameter_list;
         Ok(())
@@ -139,8 +145,18 @@ impl Visit {
         header.cwmp_version = self.version.to_string();
         header.last_inform_ms = now_ms;
         header.last_events = events(&inform.event);
+        for (code, key) in &header.last_events {
+            let event = (code.clone(), key.clone());
+            if !PASSING_EVENTS.contains(&code.as_str())
+                && !header.undelivered_events.contains(&event)
+                && header.undelivered_events.len() < EVENTS_MAX
+            {
+                header.undelivered_events.push(event);
+            }
+        }
         header.sessions += 1;
         if forget {
+            header.undelivered_messages.clear();
             header.last_bootstrap_ms = Some(now_ms);
             header.informed.clear();
             header.parameter_key.clear();
@@ -149,7 +165,8 @@ impl Visit {
             header.last_boot_ms = Some(now_ms);
         }
         for row in inform.parameter_list.iter() {
-            header.inform(row.name, row.value, row.value_type, now_ms);
+            let value = if is_secret(row.name) { "" } else { row.value };
+            header.inform(row.name, value, row.value_type, now_ms);
             if let Some(root) = root_of(row.name)
                 && header.root != root
             {
@@ -157,10 +174,10 @@ impl Visit {
             }
             match below_root(row.name) {
                 Some("ManagementServer.ParameterKey") => {
-                    row.value.clone_into(&mut header.parameter_key);
+                    header.parameter_key = cut(row.value);
                 }
                 Some("ManagementServer.ConnectionRequestURL") => {
-                    row.value.clone_into(&mut header.connection_request_url);
+                    header.connection_request_url = cut(row.value);
                 }
                 _ => {}
             }
@@ -180,6 +197,41 @@ impl Visit {
             hardware_version: find("DeviceInfo.HardwareVersion"),
             root: &self.header.root,
         }
+    }
+
+    /// Keeps a message until a plugin has seen it.
+    pub(crate) fn remember(&mut self, message: &Message) {
+        let envelope = Envelope {
+            namespace: self.version.namespace().to_owned(),
+            header: trellis_cwmp::Header::default(),
+            message: message.clone(),
+        };
+        match encode(&envelope) {
+            Ok(bytes) if self.header.undelivered_messages.len() < UNDELIVERED_MESSAGES_MAX => {
+                self.header.undelivered_messages.push(bytes);
+                self.header_changed = true;
+            }
+            Ok(_) => {
+                metrics::counter!("trellis_limit_reached_total", "limit" => "undelivered")
+                    .increment(1);
+            }
+            Err(error) => tracing::warn!(%error, "a message of the device cannot be kept"),
+        }
+    }
+
+    /// The messages that no plugin has seen to its end.
+    pub(crate) fn undelivered(&self) -> impl Iterator<Item = Message> {
+        let messages = self.header.undelivered_messages.iter();
+        messages.filter_map(|bytes| Some(decode(bytes, None).ok()?.envelope.message))
+    }
+
+    /// A plugin has seen everything.
+    pub(crate) fn delivered(&mut self) {
+        let header = &mut self.header;
+        self.header_changed |=
+            !header.undelivered_events.is_empty() || !header.undelivered_messages.is_empty();
+        header.undelivered_events.clear();
+        header.undelivered_messages.clear();
     }
 
     /// Keeps what has been learned so far.
@@ -249,6 +301,22 @@ fn below_root(name: &str) -> Option<&str> {
 }
 
 fn events(events: &[EventStruct]) -> Vec<(String, String)> {
-    let pairs = events.iter();
-    pairs.map(|event| (event.event_code.clone(), event.command_key.clone())).collect()
+    let pairs = events.iter().take(EVENTS_MAX);
+    pairs.map(|event| (cut(&event.event_code), cut(&event.command_key))).collect()
+}
+
+/// The events of an Inform, and those of earlier ones that no plugin has seen to its end: the
+/// device has been told that they arrived, and does not repeat them.
+fn with_undelivered(
+    mut events: Vec<EventStruct>,
+    undelivered: &[(String, String)],
+) -> Vec<EventStruct> {
+    for (event_code, command_key) in undelivered {
+        let event =
+            EventStruct { event_code: event_code.clone(), command_key: command_key.clone() };
+        if !events.contains(&event) {
+            events.push(event);
+        }
+    }
+    events
 }

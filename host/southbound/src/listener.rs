@@ -108,6 +108,8 @@ async fn serve_connection<H: Handler>(
         // Old devices compare header names with care for case.
         .title_case_headers(true)
         .keep_alive(true)
+        // A device may close its side once it has sent all it has.
+        .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let result = tokio::select! {

@@ -32,7 +32,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<(DeviceKey, Device)>, StoreError>;
 
     /// Keeps what an Inform told, durably, before it is answered. With `forget`, what a
-    /// BOOTSTRAP invalidates is dropped in the same step: the tree and the open transfers.
+    /// BOOTSTRAP invalidates is dropped in the same step: the tree and the transfers.
     async fn record_inform(
         &self,
         device: &DeviceKey,

@@ -49,6 +49,10 @@ pub struct Device {
     pub tags: Vec<String>,
     /// What plugins published.
     pub facts: BTreeMap<String, Fact>,
+    /// Events that no run of a plugin has seen to its end, with their command keys.
+    pub undelivered_events: Vec<(String, String)>,
+    /// Messages of the device that no run of a plugin has seen to its end, as envelopes.
+    pub undelivered_messages: Vec<Vec<u8>>,
     /// What Informs told since the tree was last written. It is newer than the tree, and
     /// bounded: see [`crate::SledSettings::informed_bytes_max`].
     pub informed: BTreeMap<String, InformedParameter>,
@@ -102,6 +106,9 @@ pub struct Task {
     pub method: String,
     /// The request as an envelope: the standard's own form outlives ours.
     pub request: Vec<u8>,
+    /// When it was sent, in milliseconds since 1970. A task that was sent and has no result was
+    /// cut short, and whether the device did it is not known.
+    pub sent_ms: Option<i64>,
     /// What became of it.
     pub result: Option<TaskResult>,
 }
@@ -199,7 +206,7 @@ pub struct Changes {
     pub tree: Vec<TreeChange>,
     /// What a plugin keeps.
     pub memory: Option<(String, Memory)>,
-    /// Tasks that are done.
+    /// Tasks that were sent, and tasks that are done.
     pub tasks: Vec<(TaskId, Task)>,
     /// Transfers that were asked for or have ended.
     pub transfers: Vec<Transfer>,
@@ -280,6 +287,15 @@ impl Changes {
             && self.transfers.is_empty()
             && self.faults.is_empty()
             && self.session.is_none()
+    }
+}
+
+// === impl Transfer ===
+
+impl Transfer {
+    /// Whether nobody asked for it: it ends no transfer that somebody did ask for.
+    pub fn is_autonomous(&self) -> bool {
+        self.method.starts_with("autonomous")
     }
 }
 

@@ -140,9 +140,10 @@ impl SledStore {
         &self,
         batch: &mut Batch,
         device: &DeviceKey,
+        known: Tree,
         changes: impl Iterator<Item = TreeChange>,
     ) -> Result<(), StoreError> {
-        let mut tree = self.read_tree(device)?;
+        let mut tree = known;
         changes.for_each(|change| tree.apply(change));
         let parts = tree.parts(self.settings.tree_part_bytes);
         let prefix = Keyspace::Tree.device(device);
@@ -156,9 +157,7 @@ impl SledStore {
         for (part, entries) in parts {
             let key = Keyspace::Tree.row(device, part.as_bytes());
             let record = codec::write_compressed(&entries);
-            if self.db.get(&key)?.is_none_or(|stored| stored != record) {
-                batch.insert(key, record);
-            }
+            batch.insert(key, record);
         }
         Ok(())
     }
@@ -170,7 +169,7 @@ impl SledStore {
             // What Informs told is older than what the session read, and goes in first.
             let informed = header.as_mut().map(|header| std::mem::take(&mut header.informed));
             let changes = informed_changes(informed.unwrap_or_default()).chain(tree);
-            self.write_tree(&mut batch, device, changes)?;
+            self.write_tree(&mut batch, device, self.read_tree(device)?, changes)?;
         }
         if let Some(header) = &header {
             batch.insert(Keyspace::Header.device(device), codec::write(header));
@@ -183,10 +182,16 @@ impl SledStore {
                 batch.insert(key, codec::write(&memory));
             }
         }
-        for (id, _) in &tasks {
-            batch.remove(Keyspace::OpenTask.row(device, &id.0.to_be_bytes()));
+        let mut done = Vec::new();
+        for (id, task) in &tasks {
+            let open = Keyspace::OpenTask.row(device, &id.0.to_be_bytes());
+            if task.result.is_some() {
+                batch.remove(open);
+                done.push(codec::write(&(id.0, task)));
+            } else {
+                batch.insert(open, codec::write(task));
+            }
         }
-        let done = tasks.iter().map(|(id, task)| codec::write(&(id.0, task))).collect();
         self.append(&mut batch, Keyspace::DoneTask, device, done)?;
         self.write_transfers(&mut batch, device, transfers)?;
         let faults = faults.iter().map(codec::write).collect();
@@ -210,7 +215,9 @@ impl SledStore {
         let mut new = Vec::new();
         for transfer in transfers {
             let open = known.iter().find(|(_, known)| {
-                known.end.is_none() && known.command_key == transfer.command_key
+                known.end.is_none()
+                    && known.command_key == transfer.command_key
+                    && !transfer.is_autonomous()
             });
             match (transfer.end, open) {
                 (Some(end), Some((row, open))) => {
@@ -306,8 +313,9 @@ impl Store for SledStore {
             let mut header = header.clone();
             let changes = informed_changes(std::mem::take(&mut header.informed));
             batch = self
-                .blocking(device, |store, device| {
-                    store.write_tree(&mut batch, device, changes)?;
+                .blocking(device, move |store, device| {
+                    let known = if forget { Tree::default() } else { store.read_tree(device)? };
+                    store.write_tree(&mut batch, device, known, changes)?;
                     Ok(batch)
                 })
                 .await?;
@@ -319,7 +327,7 @@ impl Store for SledStore {
     }
 
     async fn record(&self, device: &DeviceKey, changes: Changes) -> Result<(), StoreError> {
-        let done = changes.tasks.len();
+        let done = changes.tasks.iter().filter(|(_, task)| task.result.is_some()).count();
         let batch = if changes.tree.is_empty() {
             self.batch(device, changes)?
         } else {
@@ -349,9 +357,10 @@ impl Store for SledStore {
     async fn enqueue_task(&self, device: &DeviceKey, task: &Task) -> Result<TaskId, StoreError> {
         let id = self.db.generate_id()?;
         let key = Keyspace::OpenTask.row(device, &id.to_be_bytes());
+        // Counted first: a session looks only when there is something to find.
+        self.count_open_tasks(device, 1, 0);
         self.db.insert(key, codec::write(task))?;
         self.committer.durable().await?;
-        self.count_open_tasks(device, 1, 0);
         Ok(TaskId(id))
     }
 

@@ -18,7 +18,13 @@ fn value(name: &str, value: &str) -> TreeChange {
 }
 
 fn task() -> Task {
-    Task { created_ms: 1, method: "Reboot".to_owned(), request: vec![1, 2], result: None }
+    Task {
+        created_ms: 1,
+        method: "Reboot".to_owned(),
+        request: vec![1, 2],
+        sent_ms: None,
+        result: None,
+    }
 }
 
 #[tokio::test]
@@ -110,6 +116,23 @@ async fn what_informs_tell_is_part_of_the_tree_and_newer_than_it() {
     store.record_inform(&key, &header, false).await.expect("recorded");
     let tree = store.tree(&key).await.expect("readable");
     assert_eq!(tree.0["Device.A"].value.as_deref(), Some("new"));
+}
+
+#[tokio::test]
+async fn a_bootstrap_with_a_large_inform_forgets_the_old_tree_all_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, key) = (open(folder.path()), DeviceKey::from_text("00D09E-1"));
+    let changes = Changes { tree: vec![value("Device.Old", "1")], ..Changes::default() };
+    store.record(&key, changes).await.expect("recorded");
+    let mut header = Device::default();
+    for number in 0..2_000 {
+        let name = format!("Device.New.{number}");
+        header.inform(&name, "a value of some length", trellis_cwmp::ValueType::String, 1);
+    }
+    store.record_inform(&key, &header, true).await.expect("recorded");
+    let tree = store.tree(&key).await.expect("readable");
+    assert_eq!(tree.0.len(), 2_000);
+    assert!(!tree.0.contains_key("Device.Old"));
 }
 
 #[tokio::test]

@@ -29,6 +29,14 @@ impl Plugin for Scripted {
             "ensure" => ensure(cpe),
             "refused" => refused(cpe),
             "lost" => lost(cpe),
+            "events" => {
+                let events = cpe.events();
+                let codes: Vec<&str> = events.iter().map(|event| event.code.as_str()).collect();
+                cpe.fact("guest.events", codes.join(","))?;
+                let transfers = cpe.completed_transfers();
+                let keys: Vec<&str> = transfers.iter().map(|it| it.command_key.as_str()).collect();
+                cpe.fact("guest.transfers", keys.join(","))
+            }
             "error" => Err(Error::other("this guest fails on purpose")),
             "panic" => panic!("this guest panics on purpose"),
             "loop" => endless(),
@@ -145,8 +153,12 @@ fn download() -> Download {
 }
 
 fn scheduled() -> ScheduledDownload {
-    let window =
-        TimeWindow { start: 0, end: 3600, mode: "1 At Any Time".to_owned(), ..TimeWindow::default() };
+    let window = TimeWindow {
+        start: 0,
+        end: 3600,
+        mode: "1 At Any Time".to_owned(),
+        ..TimeWindow::default()
+    };
     ScheduledDownload {
         command_key: "sd-1".to_owned(),
         file_type: "2 Web Content".to_owned(),
@@ -159,7 +171,8 @@ fn scheduled() -> ScheduledDownload {
 /// What `ensure` and `ensure_instance` do the first time and the second.
 fn ensure(cpe: &mut Cpe) -> Result<()> {
     for round in ["first", "second"] {
-        let wanted = [("Device.Time.NTPServer1", "ensured.example".into()), ("Device.No.Such", "x".into())];
+        let wanted =
+            [("Device.Time.NTPServer1", "ensured.example".into()), ("Device.No.Such", "x".into())];
         let ensured = cpe.ensure(wanted)?;
         cpe.fact(&format!("{round}.written"), ensured.written.join(","))?;
         cpe.fact(&format!("{round}.missing"), ensured.missing.join(","))?;
@@ -177,7 +190,10 @@ fn refused(cpe: &mut Cpe) -> Result<()> {
     for (name, result) in [
         ("long-key", cpe.reboot(&long)),
         ("zero-delay", cpe.schedule_inform(0, "x")),
-        ("user-in-url", cpe.download(Download { url: "http://a:b@c/".to_owned(), ..download() }).map(|_| ())),
+        (
+            "user-in-url",
+            cpe.download(Download { url: "http://a:b@c/".to_owned(), ..download() }).map(|_| ()),
+        ),
         ("control-character", cpe.set([("Device.Time.NTPServer1", "a\u{2}b".into())]).map(|_| ())),
         ("twice", cpe.set([("Device.A", "1".into()), ("Device.A", "2".into())]).map(|_| ())),
         ("no-dot", cpe.add_object("Device.NAT.PortMapping").map(|_| ())),
