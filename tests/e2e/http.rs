@@ -84,3 +84,31 @@ async fn header_names_go_out_in_title_case_and_the_cookie_has_no_expiry() {
     assert!(cookie.starts_with("session=") && cookie.ends_with("; Path=/"), "{cookie}");
     assert!(cookie.len() < 64, "{cookie}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_body_is_taken_only_from_a_device_that_has_a_session() {
+    use crate::raw::envelope;
+    let server = Server::start(&guests());
+    let mut rows = String::new();
+    for number in 0..20_000 {
+        rows.push_str(&format!(
+            "<ParameterValueStruct><Name>Device.X_00D09E_Table.{number}.Value</Name>\
+             <Value xsi:type=\"xsd:string\">some text</Value></ParameterValueStruct>"
+        ));
+    }
+    let answer = envelope(
+        "1",
+        &format!(
+            "<cwmp:GetParameterValuesResponse><ParameterList \
+             enc:arrayType=\"cwmp:ParameterValueStruct[20000]\">{rows}</ParameterList>\
+             </cwmp:GetParameterValuesResponse>"
+        ),
+    );
+    assert!(answer.len() > 2 << 20);
+    let mut stranger = connect(&server.url());
+    assert_eq!(post(&mut stranger, &answer).await.status, 413);
+    let mut cpe = connect(&server.url());
+    post(&mut cpe, &inform("four", "S1")).await;
+    post(&mut cpe, "").await;
+    assert_eq!(post(&mut cpe, &answer).await.status, 200);
+}

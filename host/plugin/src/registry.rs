@@ -66,7 +66,13 @@ impl Registry {
         };
         let candidates = self.plugins.iter().filter_map(|it| Some((closeness(it)?, it)));
         // The first by name wins a tie, so that it is at least always the same.
-        let best = candidates.reduce(|best, other| if other.0 > best.0 { other } else { best });
+        let best = candidates.reduce(|best, other| {
+            if other.0 == best.0 {
+                let (one, two) = (&*best.1.name, &*other.1.name);
+                tracing::warn!(one, two, ?traits, "two plugins fit a device equally well");
+            }
+            if other.0 > best.0 { other } else { best }
+        });
         best.map(|(_, plugin)| Arc::clone(plugin))
     }
 

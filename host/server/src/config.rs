@@ -35,6 +35,8 @@ pub(crate) struct Config {
 pub(crate) struct CwmpConfig {
     pub(crate) listen: SocketAddr,
     body_bytes_max: usize,
+    first_body_bytes_max: usize,
+    large_bodies_max: usize,
     body_seconds_max: u64,
     idle_seconds_max: u64,
     headers_max: usize,
@@ -179,6 +181,8 @@ impl Config {
         let it = &self.cwmp;
         SouthboundSettings {
             body_bytes_max: it.body_bytes_max,
+            first_body_bytes_max: it.first_body_bytes_max,
+            large_bodies_max: it.large_bodies_max,
             body_time: Duration::from_secs(it.body_seconds_max),
             idle: Duration::from_secs(it.idle_seconds_max),
             headers_max: it.headers_max,

@@ -165,7 +165,7 @@ impl Visit {
             device = %self.key,
             plugin = self.header.plugin.as_ref().map(|it| it.0.as_str()),
             kind = kind.name(),
-            message,
+            fault = message,
             backtrace = backtrace.join(" < "),
             "the plugin failed"
         );

@@ -85,18 +85,13 @@ impl Sessions {
         cookie: Option<SessionId>,
         connection: Option<SessionId>,
     ) -> Answer {
-        // The connection speaks only for a device that sends no cookie: behind a proxy, two
-        // devices may share one.
-        let named = match cookie {
-            Some(cookie) => {
-                if let Some(entry) = self.open().sessions.get_mut(&cookie) {
-                    entry.has_cookie = true;
-                }
-                Some(cookie)
-            }
-            None => connection
-                .filter(|id| self.open().sessions.get(id).is_some_and(|entry| !entry.has_cookie)),
-        };
+        if let Some(id) = &cookie
+            && let Some(entry) = self.open().sessions.get_mut(id)
+        {
+            entry.has_cookie = true;
+        }
+        let is_open = self.is_open(cookie.as_ref(), connection.as_ref());
+        let named = cookie.or(connection).filter(|_| is_open);
         if is_empty_post(&body) {
             return self.forward(named, Content::Empty).await;
         }
@@ -123,6 +118,18 @@ impl Sessions {
                 self.begin(device_id, envelope).await
             }
             _ => self.forward(named, Content::Message(Box::new(envelope))).await,
+        }
+    }
+
+    /// Whether a POST with this cookie, on a connection that this session last used, belongs to
+    /// a session. The connection speaks only for a device that has sent no cookie: behind a
+    /// proxy, two devices may share one.
+    pub fn is_open(&self, cookie: Option<&SessionId>, connection: Option<&SessionId>) -> bool {
+        let open = self.open();
+        match (cookie, connection) {
+            (Some(cookie), _) => open.sessions.contains_key(cookie),
+            (None, Some(id)) => open.sessions.get(id).is_some_and(|entry| !entry.has_cookie),
+            (None, None) => false,
         }
     }
 

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::io::Read;
 use std::sync::{Mutex, PoisonError};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{
     ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
@@ -14,6 +14,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 use rand::RngExt;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use trellis_session::{Answer, Reply, SessionId, Sessions};
 
 use crate::cookie;
@@ -22,6 +23,9 @@ use crate::settings::SouthboundSettings;
 /// Answers POSTs. The server's is [`Sessions`]; the benchmark has one that answers without
 /// doing anything.
 pub trait Handler: Clone + Send + Sync + 'static {
+    /// Whether a POST would belong to a session; see [`Sessions::is_open`].
+    fn is_open(&self, cookie: Option<&SessionId>, connection: Option<&SessionId>) -> bool;
+
     /// Answers one POST; see [`Sessions::post`].
     fn post(
         &self,
@@ -33,6 +37,10 @@ pub trait Handler: Clone + Send + Sync + 'static {
 }
 
 impl Handler for Sessions {
+    fn is_open(&self, cookie: Option<&SessionId>, connection: Option<&SessionId>) -> bool {
+        Sessions::is_open(self, cookie, connection)
+    }
+
     async fn post(
         &self,
         body: Bytes,
@@ -59,6 +67,7 @@ pub(crate) async fn answer<H: Handler>(
     connection: &Connection,
     handler: &H,
     settings: &SouthboundSettings,
+    large_bodies: &Semaphore,
 ) -> Result<HttpResponse, Infallible> {
     if request.method() != Method::POST {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "CWMP uses POST");
@@ -66,13 +75,19 @@ pub(crate) async fn answer<H: Handler>(
         return Ok(response);
     }
     let (head, body) = request.into_parts();
-    let body = match read_body(&head.headers, body, settings).await {
-        Ok(body) => body,
+    let cookie = cookie::session(&head.headers);
+    let named = connection.get();
+    let max = if handler.is_open(cookie.as_ref(), named.as_ref()) {
+        settings.body_bytes_max
+    } else {
+        settings.first_body_bytes_max.min(settings.body_bytes_max)
+    };
+    // The permit is held until the answer is there: so long the body is in memory.
+    let (body, _large) = match read_body(&head.headers, body, max, settings, large_bodies).await {
+        Ok(read) => read,
         Err(Refusal(status, why)) => return Ok(text(status, why)),
     };
-    let cookie = cookie::session(&head.headers);
     let charset = charset(&head.headers);
-    let named = connection.get();
     let answer = handler.post(body, charset.as_deref(), cookie.clone(), named).await;
     connection.set(answer.session.clone());
     let mut response = response(answer.reply, settings);
@@ -108,42 +123,67 @@ fn response(reply: Reply, settings: &SouthboundSettings) -> HttpResponse {
     }
 }
 
-async fn read_body(
+const TOO_LARGE: Refusal = Refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+
+/// Reads a body of up to `max` bytes, decompressed. A large one has to wait for one of the
+/// places in `large_bodies`.
+async fn read_body<'a>(
     headers: &HeaderMap,
     body: Incoming,
+    max: usize,
     settings: &SouthboundSettings,
-) -> Result<Bytes, Refusal> {
-    const TOO_LARGE: Refusal = Refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+    large_bodies: &'a Semaphore,
+) -> Result<(Bytes, Option<SemaphorePermit<'a>>), Refusal> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
-    if declared.is_some_and(|length: usize| length > settings.body_bytes_max) {
+    if declared.is_some_and(|length: usize| length > max) {
         limit_reached("body_bytes");
         return Err(TOO_LARGE);
     }
     let coding = Coding::of(headers)?;
-    let limited = Limited::new(body, settings.body_bytes_max).collect();
-    let bytes = match tokio::time::timeout(settings.body_time, limited).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            limit_reached("body_bytes");
-            return Err(TOO_LARGE);
-        }
-        Ok(Err(_)) => return Err(Refusal(StatusCode::BAD_REQUEST, "the body is cut off")),
-        Err(_) => {
-            limit_reached("body_time");
-            return Err(Refusal(StatusCode::REQUEST_TIMEOUT, "the body takes too long"));
-        }
+    let small = settings.first_body_bytes_max;
+    let reading = collect(body, max, small, large_bodies);
+    let Ok(read) = tokio::time::timeout(settings.body_time, reading).await else {
+        limit_reached("body_time");
+        return Err(Refusal(StatusCode::REQUEST_TIMEOUT, "the body takes too long"));
     };
-    let Some(coding) = coding else { return Ok(bytes) };
-    let max = settings.body_bytes_max;
+    let (bytes, mut permit) = read?;
+    let Some(coding) = coding else { return Ok((bytes, permit)) };
+    if permit.is_none() && max > small {
+        // What it inflates to is not known before.
+        permit = large_bodies.acquire().await.ok();
+    }
     let inflating = tokio::task::spawn_blocking(move || coding.inflate(&bytes, max));
     let bytes = inflating
         .await
         .map_err(|_| Refusal(StatusCode::BAD_REQUEST, "the body cannot be decompressed"))??;
-    if bytes.len() > settings.body_bytes_max {
+    if bytes.len() > max {
         limit_reached("body_bytes");
         return Err(TOO_LARGE);
     }
-    Ok(bytes.into())
+    Ok((bytes.into(), permit))
+}
+
+async fn collect(
+    mut body: Incoming,
+    max: usize,
+    small: usize,
+    large_bodies: &Semaphore,
+) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Refusal> {
+    let mut bytes = BytesMut::new();
+    let mut permit = None;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Refusal(StatusCode::BAD_REQUEST, "the body is cut off"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > max {
+            limit_reached("body_bytes");
+            return Err(TOO_LARGE);
+        }
+        if bytes.len() + data.len() > small && permit.is_none() {
+            permit = large_bodies.acquire().await.ok();
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok((bytes.freeze(), permit))
 }
 
 /// A content coding that devices may use (TR-069 3.4.7).

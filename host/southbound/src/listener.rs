@@ -54,6 +54,7 @@ impl Listener {
     pub async fn serve<H: Handler>(self, handler: H, stop: CancellationToken) {
         let connections = TaskTracker::new();
         let permits = Arc::new(Semaphore::new(self.settings.connections_max));
+        let large_bodies = Arc::new(Semaphore::new(self.settings.large_bodies_max.max(1)));
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -74,9 +75,9 @@ impl Listener {
                 continue;
             };
             let (handler, settings) = (handler.clone(), Arc::clone(&self.settings));
-            let stop = stop.clone();
+            let (stop, large_bodies) = (stop.clone(), Arc::clone(&large_bodies));
             connections.spawn(async move {
-                serve_connection(stream, handler, settings, stop).await;
+                serve_connection(stream, handler, settings, large_bodies, stop).await;
                 drop(permit);
             });
         }
@@ -89,6 +90,7 @@ async fn serve_connection<H: Handler>(
     stream: TcpStream,
     handler: H,
     settings: Arc<SouthboundSettings>,
+    large_bodies: Arc<Semaphore>,
     stop: CancellationToken,
 ) {
     // Answers are small and complete; nothing is gained by waiting for more.
@@ -97,8 +99,8 @@ async fn serve_connection<H: Handler>(
     let options = Arc::clone(&settings);
     let service = service_fn(move |request| {
         let (state, handler) = (Arc::clone(&state), handler.clone());
-        let settings = Arc::clone(&settings);
-        async move { answer(request, &state, &handler, &settings).await }
+        let (settings, large_bodies) = (Arc::clone(&settings), Arc::clone(&large_bodies));
+        async move { answer(request, &state, &handler, &settings, &large_bodies).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

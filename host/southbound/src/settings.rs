@@ -8,6 +8,11 @@ pub struct SouthboundSettings {
     /// The largest body of a POST, in bytes, also after decompression. A device's answer may
     /// hold its whole data model. Default 64 MiB.
     pub body_bytes_max: usize,
+    /// The largest body of a POST that belongs to no session, which can only be an Inform, in
+    /// bytes. Default 1 MiB.
+    pub first_body_bytes_max: usize,
+    /// Bodies larger than that at once; further ones wait. Default 16.
+    pub large_bodies_max: usize,
     /// How long a body may take to come, in all. Default 60 s.
     pub body_time: Duration,
     /// How long a connection may be idle, and how long headers may take. Default 120 s.
@@ -27,6 +32,8 @@ impl Default for SouthboundSettings {
     fn default() -> Self {
         Self {
             body_bytes_max: 64 << 20,
+            first_body_bytes_max: 1 << 20,
+            large_bodies_max: 16,
             body_time: Duration::from_secs(60),
             idle: Duration::from_secs(120),
             headers_max: 64,

@@ -22,6 +22,10 @@ pub(crate) async fn serve(listen: SocketAddr) -> anyhow::Result<()> {
 }
 
 impl Handler for Canned {
+    fn is_open(&self, _cookie: Option<&SessionId>, _connection: Option<&SessionId>) -> bool {
+        true
+    }
+
     async fn post(
         &self,
         body: Bytes,

@@ -81,7 +81,8 @@ impl log::Host for RunState {
             return;
         }
         let end = message.floor_char_boundary(self.limits.log_line_bytes);
-        let line = message.get(..end).unwrap_or_default();
+        // One line is one line: a plugin must not write what looks like another's.
+        let line = message.get(..end).unwrap_or_default().replace(['\n', '\r'], " ");
         let level = match level {
             log::Level::Debug => LogLevel::Debug,
             log::Level::Info => LogLevel::Info,
