@@ -1,5 +1,7 @@
 //! Records as bytes: a version, then the content.
 
+use std::io::Read;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -12,7 +14,7 @@ const VERSION: u8 = 1;
 const LEVEL: i32 = 1;
 
 /// No tree part is larger once decompressed; a record that claims more is broken.
-const DECOMPRESSED_BYTES_MAX: usize = 256 << 20;
+const DECOMPRESSED_BYTES_MAX: u64 = 1 << 30;
 
 /// Writes a record.
 pub(crate) fn write<T: Serialize>(record: &T) -> Vec<u8> {
@@ -48,13 +50,13 @@ pub(crate) fn read_compressed<T: DeserializeOwned>(
     key: &str,
     bytes: &[u8],
 ) -> Result<T, StoreError> {
-    let plain = zstd::stream::decode_all(bytes)
-        .ok()
-        .filter(|plain| plain.len() <= DECOMPRESSED_BYTES_MAX)
-        .ok_or_else(|| StoreError::Corrupt {
+    let mut plain = Vec::new();
+    zstd::stream::Decoder::new(bytes)
+        .and_then(|decoder| decoder.take(DECOMPRESSED_BYTES_MAX).read_to_end(&mut plain))
+        .map_err(|error| StoreError::Corrupt {
             kind,
             key: key.to_owned(),
-            reason: "it cannot be decompressed".to_owned(),
+            reason: format!("it cannot be decompressed: {error}"),
         })?;
     read(kind, key, &plain)
 }

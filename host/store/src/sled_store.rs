@@ -25,6 +25,9 @@ pub struct SledSettings {
     pub cache_bytes: u64,
     /// A parameter tree larger than this, in bytes, is stored in parts. Default 64 KiB.
     pub tree_part_bytes: usize,
+    /// Parameters and objects that are kept of one device; further ones are not. Default
+    /// 200,000.
+    pub tree_names_max: usize,
     /// What Informs told is moved from the header into the tree when it grows past this, in
     /// bytes. Default 32 KiB.
     pub informed_bytes_max: usize,
@@ -56,6 +59,7 @@ impl SledSettings {
             folder: folder.into(),
             cache_bytes: 256 << 20,
             tree_part_bytes: 64 << 10,
+            tree_names_max: 200_000,
             informed_bytes_max: 32 << 10,
             commit_delay: Duration::from_millis(1),
             history_max: 50,
@@ -144,7 +148,13 @@ impl SledStore {
         changes: impl Iterator<Item = TreeChange>,
     ) -> Result<(), StoreError> {
         let mut tree = known;
-        changes.for_each(|change| tree.apply(change));
+        let names_max = self.settings.tree_names_max;
+        let taken = changes.map(|change| tree.apply_within(change, names_max));
+        let refused = taken.filter(|taken| !taken).count();
+        if refused > 0 {
+            metrics::counter!("trellis_limit_reached_total", "limit" => "tree_names").increment(1);
+            tracing::warn!(%device, refused, names_max, "no room for more parameters of a device");
+        }
         let parts = tree.parts(self.settings.tree_part_bytes);
         let prefix = Keyspace::Tree.device(device);
         for row in self.db.scan_prefix(&prefix) {

@@ -63,6 +63,22 @@ pub enum TreeChange {
 }
 
 impl Tree {
+    /// Takes in a change, unless it brings a new name beyond `names_max`. Tells whether it did.
+    pub(crate) fn apply_within(&mut self, change: TreeChange, names_max: usize) -> bool {
+        let name = match &change {
+            TreeChange::Value { name, .. }
+            | TreeChange::Name { name, .. }
+            | TreeChange::Notification { name, .. } => name,
+            TreeChange::Removed { path } => path,
+        };
+        let is_new = !matches!(change, TreeChange::Removed { .. }) && !self.0.contains_key(name);
+        if is_new && self.0.len() >= names_max {
+            return false;
+        }
+        self.apply(change);
+        true
+    }
+
     /// Takes in a change.
     pub fn apply(&mut self, change: TreeChange) {
         match change {
