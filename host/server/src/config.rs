@@ -19,6 +19,9 @@ use crate::cli::{LogFormat, ServeArguments};
 /// The defaults, which are also the documentation of every setting.
 pub(crate) const DEFAULT: &str = include_str!("default.toml");
 
+/// The folder of plugins that is used when none is named.
+pub(crate) const DEFAULT_PLUGINS: &str = "plugins";
+
 /// All settings. `default.toml` says what each one means.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -253,6 +256,7 @@ mod tests {
             format!("{:?}", SouthboundSettings::default())
         );
         assert_eq!(config.registry().limits, Limits::default());
+        assert_eq!(config.plugins.folder, PathBuf::from(DEFAULT_PLUGINS));
         let store = SledSettings::new(config.store().folder);
         assert_eq!(format!("{:?}", config.store()), format!("{store:?}"));
         let sessions =

@@ -46,7 +46,6 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
-            eprintln!("trellis: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,7 @@
 //! `trellis serve`: wires the rooms, and takes them down in order.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use trellis_session::Sessions;
 use trellis_southbound::Listener;
 use trellis_store::{SledStore, Store};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 
 /// How long connections without a session, and work for nobody, may take at the end.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -68,6 +69,13 @@ async fn load_plugins(config: &Config) -> anyhow::Result<Registry> {
          limit on virtual memory",
     )?;
     let folder = &config.plugins.folder;
+    if folder == Path::new(config::DEFAULT_PLUGINS) && !folder.exists() {
+        // A first try should start; a folder that somebody named and that is not there should not.
+        tracing::warn!(
+            "there is no folder `plugins` here, and none was named: no plugin is loaded"
+        );
+        return Ok(Registry::default());
+    }
     let (registry, errors) = Registry::load(&engine, &config.registry())
         .await
         .with_context(|| format!("cannot read the plugin folder {}", folder.display()))?;
