@@ -33,4 +33,4 @@ pub use matcher::{Matcher, Traits};
 pub use plugin::{LoadError, Plugin};
 pub use registry::{Registry, RegistrySettings};
 pub use run::{Ask, Finished, Next, Run};
-pub use state::{Context, FactValue, LogLevel, Memory};
+pub use state::{Context, FactValue, Memory};

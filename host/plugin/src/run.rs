@@ -52,8 +52,6 @@ pub struct Finished {
     pub facts: Vec<(String, Option<FactValue>)>,
     /// CPU used, in fuel.
     pub fuel: u64,
-    /// Requests made.
-    pub rpcs: u32,
     /// Lines of log that were over the limit.
     pub log_lines_dropped: u32,
 }
@@ -104,7 +102,6 @@ async fn run(plugin: Arc<Plugin>, context: Context, asks: mpsc::Sender<Ask>) -> 
         memory: (state.memory_changed && !trapped).then_some(state.context.memory),
         facts: state.facts.into_iter().collect(),
         fuel: state.limits.fuel.saturating_sub(left),
-        rpcs: state.rpcs,
         log_lines_dropped: state.log_lines.saturating_sub(log_lines),
     }
 }
@@ -146,7 +143,6 @@ impl Finished {
             memory: None,
             facts: Vec::new(),
             fuel: 0,
-            rpcs: 0,
             log_lines_dropped: 0,
         }
     }

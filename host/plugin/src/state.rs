@@ -59,19 +59,6 @@ pub enum FactValue {
     Flag(bool),
 }
 
-/// How much a line of log matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogLevel {
-    /// For the plugin's author.
-    Debug,
-    /// For the operator who looks.
-    Info,
-    /// Something is odd.
-    Warn,
-    /// Something is wrong.
-    Error,
-}
-
 /// The data of the wasmtime store of one run.
 pub(crate) struct RunState {
     pub(crate) table: ResourceTable,

@@ -117,13 +117,9 @@ impl Conversation {
             () = self.stopping.cancelled() => return Err(Lost::Stopping),
         };
         match post {
-            Ok(Some(Post { content: Content::Broken(why), reply })) => {
-                self.owed = Some(reply);
-                Err(Lost::Violation(why))
-            }
             Ok(Some(post)) => {
                 self.owed = Some(post.reply);
-                Ok(post.content)
+                post.content.map_err(Lost::Violation)
             }
             Ok(None) | Err(_) => Err(Lost::Silent(self.silence)),
         }
@@ -173,7 +169,6 @@ impl Conversation {
         let answer = match post {
             Content::Message(envelope) => *envelope,
             Content::Empty => return Err(Lost::Violation(format!("no answer to {name}"))),
-            Content::Broken(why) => return Err(Lost::Violation(why)),
         };
         match answer.header.id.as_deref().map(str::trim) {
             Some(id) if id != asked.id && id.starts_with(&self.id_prefix) => {
@@ -190,7 +185,7 @@ impl Conversation {
         if !message.answers(name) && !matches!(message, Message::Fault(_)) {
             return Err(Lost::Violation(format!("{:?} in answer to {name}", cut(message.name()))));
         }
-        self.note(name, cut(&brief(&asked.request)), cut(&brief(&message)), asked.sent);
+        self.note(name, &brief(&asked.request), &brief(&message), asked.sent);
         Ok(message)
     }
 
@@ -212,8 +207,7 @@ impl Conversation {
 
     /// Notes an exchange that the device began.
     pub(crate) fn note_request(&mut self, request: &Message, answer: &str) {
-        let name = request.name().to_owned();
-        self.note(&name, cut(&brief(request)), answer.to_owned(), Instant::now());
+        self.note(request.name(), &brief(request), answer, Instant::now());
     }
 
     /// Sends a message and gives it back.
@@ -238,8 +232,8 @@ impl Conversation {
         }
     }
 
-    fn note(&mut self, method: &str, request: String, answer: String, sent: Instant) {
-        let method = cut(method);
+    fn note(&mut self, method: &str, request: &str, answer: &str, sent: Instant) {
+        let (method, request, answer) = (cut(method), cut(request), cut(answer));
         tracing::debug!(method, request, answer, ms = millis(sent.elapsed()), "rpc");
         if self.steps.len() >= self.steps_max {
             self.steps_dropped += 1;

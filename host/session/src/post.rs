@@ -11,7 +11,8 @@ pub struct SessionId(String);
 
 /// One POST of a device.
 pub(crate) struct Post {
-    pub(crate) content: Content,
+    /// What it holds; or, if that is no message, why.
+    pub(crate) content: Result<Content, String>,
     /// Takes the answer.
     pub(crate) reply: oneshot::Sender<Reply>,
 }
@@ -22,8 +23,6 @@ pub(crate) enum Content {
     Empty,
     /// A message.
     Message(Box<Envelope>),
-    /// Something that is no message; why.
-    Broken(String),
 }
 
 /// The answer to one POST.

@@ -58,10 +58,7 @@ pub(crate) async fn answer(
         Message::Kicked(it) => {
             Message::KickedResponse(KickedResponse { next_url: it.next.clone() })
         }
-        Message::Unsupported(_) => {
-            return fault(cpe, &header, &message, AcsFault::MethodNotSupported);
-        }
-        // An Inform is routed to a session of its own; all others are the server's to send.
+        // Unknown to CWMP, or the server's to send; an Inform has a session of its own.
         _ => return fault(cpe, &header, &message, AcsFault::MethodNotSupported),
     };
     cpe.note_request(&message, "ok");

@@ -32,7 +32,6 @@ pub(crate) async fn run(
                 let name = cut(envelope.message.name());
                 return Err(Lost::Violation(format!("a {name} that answers nothing")));
             }
-            Content::Broken(why) => return Err(Lost::Violation(why)),
         }
     }
 

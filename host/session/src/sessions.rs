@@ -93,11 +93,11 @@ impl Sessions {
         let is_open = self.is_open(cookie.as_ref(), connection.as_ref());
         let named = cookie.or(connection).filter(|_| is_open);
         if is_empty_post(&body) {
-            return self.forward(named, Content::Empty).await;
+            return self.forward(named, Ok(Content::Empty)).await;
         }
         let Decoded { envelope, quirks } = match self.decode(body, charset).await {
             Ok(decoded) => decoded,
-            Err(why) => return self.forward(named, Content::Broken(why)).await,
+            Err(why) => return self.forward(named, Err(why)).await,
         };
         if !quirks.is_empty() {
             let names: Vec<&str> = quirks.iter().map(|it| it.quirk.name()).collect();
@@ -110,14 +110,14 @@ impl Sessions {
         }
         if quirks.contains(Quirk::Soap12Envelope) {
             let why = "the envelope is SOAP 1.2; CWMP uses SOAP 1.1".to_owned();
-            return self.forward(named, Content::Broken(why)).await;
+            return self.forward(named, Err(why)).await;
         }
         match &envelope.message {
             Message::Inform(inform) => {
                 let device_id = inform.device_id.clone();
                 self.begin(device_id, envelope).await
             }
-            _ => self.forward(named, Content::Message(Box::new(envelope))).await,
+            _ => self.forward(named, Ok(Content::Message(Box::new(envelope)))).await,
         }
     }
 
@@ -214,13 +214,17 @@ impl Sessions {
     }
 
     /// Passes a POST to its session.
-    async fn forward(&self, session: Option<SessionId>, content: Content) -> Answer {
+    async fn forward(
+        &self,
+        session: Option<SessionId>,
+        content: Result<Content, String>,
+    ) -> Answer {
         let posts =
             session.as_ref().and_then(|id| self.open().sessions.get(id).map(|it| it.posts.clone()));
         let Some(posts) = posts else {
             return Answer::bad_request(match content {
-                Content::Broken(why) => why,
-                _ => "there is no such session; a session begins with an Inform".to_owned(),
+                Err(why) => why,
+                Ok(_) => "there is no such session; a session begins with an Inform".to_owned(),
             });
         };
         let (reply, answer) = oneshot::channel();

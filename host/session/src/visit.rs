@@ -123,7 +123,7 @@ impl Visit {
         self.plugin = acs.registry.select(&self.traits(&inform.parameter_list));
         self.header.plugin =
             self.plugin.as_ref().map(|it| (it.manifest.name.clone(), it.manifest.version.clone()));
-        acs.store.record_inform(&self.key, &self.header, forget).await.map_err(lost)?;
+        acs.store.record_inform(&self.key, &mut self.header, forget).await.map_err(lost)?;
         self.is_recorded = true;
         self.events = with_undelivered(inform.event, &self.header.undelivered_events);
         self.retry_count = inform.retry_count;

@@ -31,12 +31,13 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(DeviceKey, Device)>, StoreError>;
 
-    /// Keeps what an Inform told, durably, before it is answered. With `forget`, what a
+    /// Keeps what an Inform told, durably, before it is answered. Takes [`Device::informed`] out
+    /// of the header when it moves that into the tree. With `forget`, what a
     /// BOOTSTRAP invalidates is dropped in the same step: the tree and the transfers.
     async fn record_inform(
         &self,
         device: &DeviceKey,
-        header: &Device,
+        header: &mut Device,
         forget: bool,
     ) -> Result<(), StoreError>;
 

@@ -306,7 +306,7 @@ impl Store for SledStore {
     async fn record_inform(
         &self,
         device: &DeviceKey,
-        header: &Device,
+        header: &mut Device,
         forget: bool,
     ) -> Result<(), StoreError> {
         let mut batch = Batch::default();
@@ -320,7 +320,6 @@ impl Store for SledStore {
         let told = header.informed.iter();
         let informed: usize = told.map(|(name, it)| name.len() + it.value.len()).sum();
         if informed > self.settings.informed_bytes_max {
-            let mut header = header.clone();
             let changes = informed_changes(std::mem::take(&mut header.informed));
             batch = self
                 .blocking(device, move |store, device| {
@@ -329,10 +328,8 @@ impl Store for SledStore {
                     Ok(batch)
                 })
                 .await?;
-            batch.insert(Keyspace::Header.device(device), codec::write(&header));
-        } else {
-            batch.insert(Keyspace::Header.device(device), codec::write(header));
         }
+        batch.insert(Keyspace::Header.device(device), codec::write(header));
         self.commit(batch).await
     }
 

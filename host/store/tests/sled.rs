@@ -35,7 +35,7 @@ async fn what_was_recorded_is_there_after_reopening() {
         let store = open(folder.path());
         let mut header = Device { oui: "00D09E".to_owned(), ..Device::default() };
         header.publish("wifi.ssid", FactValue::Text("home".to_owned()), 5);
-        store.record_inform(&key, &header, false).await.expect("recorded");
+        store.record_inform(&key, &mut header, false).await.expect("recorded");
         let memory = Memory([("step".to_owned(), vec![7])].into());
         let changes = Changes {
             memory: Some(("standard".to_owned(), memory)),
@@ -78,7 +78,7 @@ async fn a_bootstrap_forgets_the_tree_and_keeps_the_memory_and_other_devices() {
         let changes = Changes { tree: vec![value("Device.A", "1")], ..Changes::default() };
         store.record(key, changes).await.expect("recorded");
     }
-    store.record_inform(&one, &Device::default(), true).await.expect("recorded");
+    store.record_inform(&one, &mut Device::default(), true).await.expect("recorded");
     assert_eq!(store.tree(&one).await.expect("readable"), Tree::default());
     assert_eq!(store.tree(&two).await.expect("readable").0.len(), 1);
 }
@@ -113,7 +113,7 @@ async fn what_informs_tell_is_part_of_the_tree_and_newer_than_it() {
     store.record(&key, changes).await.expect("recorded");
     let mut header = Device::default();
     header.inform("Device.A", "new", trellis_cwmp::ValueType::String, 9);
-    store.record_inform(&key, &header, false).await.expect("recorded");
+    store.record_inform(&key, &mut header, false).await.expect("recorded");
     let tree = store.tree(&key).await.expect("readable");
     assert_eq!(tree.0["Device.A"].value.as_deref(), Some("new"));
 }
@@ -129,7 +129,7 @@ async fn a_bootstrap_with_a_large_inform_forgets_the_old_tree_all_the_same() {
         let name = format!("Device.New.{number}");
         header.inform(&name, "a value of some length", trellis_cwmp::ValueType::String, 1);
     }
-    store.record_inform(&key, &header, true).await.expect("recorded");
+    store.record_inform(&key, &mut header, true).await.expect("recorded");
     let tree = store.tree(&key).await.expect("readable");
     assert_eq!(tree.0.len(), 2_000);
     assert!(!tree.0.contains_key("Device.Old"));
@@ -141,7 +141,7 @@ async fn devices_are_listed_in_pages() {
     let store = open(folder.path());
     for number in 0..5 {
         let key = DeviceKey::from_text(format!("00D09E-{number}"));
-        store.record_inform(&key, &Device::default(), false).await.expect("recorded");
+        store.record_inform(&key, &mut Device::default(), false).await.expect("recorded");
     }
     let first = store.devices(None, 3).await.expect("readable");
     let rest = store.devices(first.last().map(|it| &it.0), 3).await.expect("readable");

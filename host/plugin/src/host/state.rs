@@ -1,7 +1,7 @@
 //! `memory`, `settings`, `facts` and `log`: what a run reads and leaves on the host.
 
 use crate::bindings::{facts, log, memory, settings};
-use crate::state::{FactValue, LogLevel, RunState};
+use crate::state::{FactValue, RunState};
 
 /// The longest name of a fact or of a memory entry, in bytes.
 const NAME_BYTES_MAX: usize = 128;
@@ -83,18 +83,12 @@ impl log::Host for RunState {
         let end = message.floor_char_boundary(self.limits.log_line_bytes);
         // One line is one line: a plugin must not write what looks like another's.
         let line = message.get(..end).unwrap_or_default().replace(['\n', '\r'], " ");
-        let level = match level {
-            log::Level::Debug => LogLevel::Debug,
-            log::Level::Info => LogLevel::Info,
-            log::Level::Warn => LogLevel::Warn,
-            log::Level::Error => LogLevel::Error,
-        };
         let (device, plugin) = (self.context.device.as_str(), &*self.plugin);
         match level {
-            LogLevel::Debug => tracing::debug!(target: "plugin", device, plugin, "{line}"),
-            LogLevel::Info => tracing::info!(target: "plugin", device, plugin, "{line}"),
-            LogLevel::Warn => tracing::warn!(target: "plugin", device, plugin, "{line}"),
-            LogLevel::Error => tracing::error!(target: "plugin", device, plugin, "{line}"),
+            log::Level::Debug => tracing::debug!(target: "plugin", device, plugin, "{line}"),
+            log::Level::Info => tracing::info!(target: "plugin", device, plugin, "{line}"),
+            log::Level::Warn => tracing::warn!(target: "plugin", device, plugin, "{line}"),
+            log::Level::Error => tracing::error!(target: "plugin", device, plugin, "{line}"),
         }
     }
 }
