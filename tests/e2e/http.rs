@@ -1,8 +1,10 @@
 //! What HTTP asks of the server, and its limits.
 
-use trellis_cpe::Response;
+use std::time::Duration;
 
-use crate::raw::{connect, inform, post};
+use trellis_cpe::{Http, Response};
+
+use crate::raw::{connect, id, inform, post, values};
 use crate::server::{Server, guests};
 
 async fn send(url: &str, head: &str, body: &[u8]) -> Response {
@@ -111,4 +113,52 @@ async fn a_large_body_is_taken_only_from_a_device_that_has_a_session() {
     post(&mut cpe, &inform("four", "S1")).await;
     post(&mut cpe, "").await;
     assert_eq!(post(&mut cpe, &answer).await.status, 200);
+}
+
+/// The answer to a body that is sent in pieces with pauses between them, of which `sent` come.
+async fn dribble(
+    http: &mut Http,
+    headers: &str,
+    body: &str,
+    (sent, pieces): (usize, usize),
+    pause: Duration,
+) -> Response {
+    let length = body.len();
+    let head = format!("POST / HTTP/1.1\r\nHost: acs\r\nContent-Length: {length}\r\n{headers}\r\n");
+    http.send_raw(head.as_bytes()).await.expect("sent");
+    for (number, piece) in body.as_bytes().chunks(length.div_ceil(pieces)).take(sent).enumerate() {
+        if number > 0 {
+            tokio::time::sleep(pause).await;
+        }
+        http.send_raw(piece).await.expect("sent");
+    }
+    http.read_response().await.expect("an answer")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_whose_body_takes_longer_than_its_silence_may_keeps_its_session() {
+    let server = Server::with_config(&guests(), "[session]\nsilence-seconds = 30\n");
+    let mut cpe = connect(&server.url());
+    let opened = post(&mut cpe, &inform("remember", "S1")).await;
+    let cookie = opened.header("set-cookie").expect("a cookie").split(';').next().expect("a pair");
+    let cookie = format!("Cookie: {cookie}\r\n");
+    let asked = id(&post(&mut cpe, "").await);
+    let pause = Duration::from_secs(20);
+    let answer = dribble(&mut cpe, &cookie, &values(&asked), (3, 3), pause).await;
+    assert_eq!(answer.status, 204, "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_stops_or_that_is_too_slow_is_refused() {
+    let stops = "[cwmp]\nbody-idle-seconds-max = 1\n";
+    let slow = "[cwmp]\nbody-seconds-max = 1\nbody-bytes-per-second-min = 1000000\n";
+    for config in [stops, slow] {
+        let server = Server::with_config(&guests(), config);
+        let mut cpe = connect(&server.url());
+        let pause = Duration::from_millis(100);
+        let answer = dribble(&mut cpe, "", &inform("nothing", "S1"), (4, 20), pause).await;
+        assert_eq!(answer.status, 408, "{config}");
+        let mut again = connect(&server.url());
+        assert_eq!(post(&mut again, &inform("nothing", "S1")).await.status, 200);
+    }
 }

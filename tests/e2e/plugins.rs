@@ -1,9 +1,9 @@
 //! What plugins do, and what the host does about what they should not.
 
 use trellis_cpe::Cpe;
-use trellis_store::Store;
+use trellis_store::{DeviceKey, Store};
 
-use crate::raw::{connect, inform, post};
+use crate::raw::{connect, envelope, id, inform, post, values};
 use crate::server::{Server, guest, guests, key};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,6 +57,34 @@ async fn a_request_beyond_the_standards_limits_is_refused_with_the_argument_and_
         let said = &facts[&format!("refused.{name}")];
         assert!(said.contains(wanted), "{name}: {said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_too_large_for_the_plugin_is_a_9004_to_it_and_the_run_goes_on() {
+    let server = Server::start(&guests());
+    let mut cpe = connect(&server.url());
+    post(&mut cpe, &inform("whole-tree", "S1")).await;
+    let asked = id(&post(&mut cpe, "").await);
+    let rows: String = (0..100_000)
+        .map(|row| {
+            format!(
+                "<ParameterValueStruct><Name>Device.X.{row}.Y</Name><Value \
+                 xsi:type=\"xsd:string\">v</Value></ParameterValueStruct>"
+            )
+        })
+        .collect();
+    let answer = envelope(
+        &asked,
+        &format!(
+            "<cwmp:GetParameterValuesResponse><ParameterList \
+             enc:arrayType=\"cwmp:ParameterValueStruct[100000]\">{rows}</ParameterList>\
+             </cwmp:GetParameterValuesResponse>"
+        ),
+    );
+    let asked = id(&post(&mut cpe, &answer).await);
+    assert_eq!(post(&mut cpe, &values(&asked)).await.status, 204);
+    let key = DeviceKey::from_text("00D09E-whole%2Dtree-S1");
+    assert_eq!(server.facts(&key, 0)["guest.whole-tree-fault"], "9004");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -83,3 +83,10 @@ pub(crate) fn transfer_complete(id: &str, key: &str) -> String {
         ),
     )
 }
+
+/// The ID of the request in an answer.
+pub(crate) fn id(answer: &Response) -> String {
+    let text = answer.text();
+    let id = text.split("</cwmp:ID>").next().and_then(|it| it.rsplit('>').next());
+    id.expect("an ID").to_owned()
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use trellis_cpe::{HttpOptions, Options};
 use trellis_store::{DeviceKey, Store};
 
-use crate::raw::{connect, connect_with, envelope, inform, post, transfer_complete, values};
+use crate::raw::{connect, connect_with, envelope, id, inform, post, transfer_complete, values};
 use crate::server::{Server, device, device_with, guest, guests, key, shipped};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,10 +186,9 @@ async fn a_copy_of_an_earlier_answer_does_not_pass_for_the_next_one() {
     let server = Server::start(&guests());
     let mut cpe = connect(&server.url());
     post(&mut cpe, &inform("four", "S1")).await;
-    let asked = post(&mut cpe, "").await.text();
-    let id = asked.split("</cwmp:ID>").next().and_then(|it| it.rsplit('>').next()).expect("an ID");
-    assert_eq!(post(&mut cpe, &values(id)).await.status, 200);
-    assert_eq!(post(&mut cpe, &values(id)).await.status, 400);
+    let asked = id(&post(&mut cpe, "").await);
+    assert_eq!(post(&mut cpe, &values(&asked)).await.status, 200);
+    assert_eq!(post(&mut cpe, &values(&asked)).await.status, 400);
 }
 
 #[tokio::test(flavor = "multi_thread")]

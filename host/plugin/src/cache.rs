@@ -4,10 +4,12 @@
 //! Python, so the result is kept. Compiled code is trusted code: a file is only loaded when
 //! its seal shows that this installation wrote it.
 
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -22,6 +24,8 @@ const KEY_BYTES: usize = 64;
 pub(crate) struct Cache {
     folder: PathBuf,
     key: [u8; KEY_BYTES],
+    /// The files that were asked for.
+    used: Mutex<HashSet<PathBuf>>,
 }
 
 impl Cache {
@@ -30,12 +34,13 @@ impl Cache {
         let folder = data.join("cache");
         std::fs::create_dir_all(&folder)?;
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
-        Ok(Self { folder, key: key(&data.join("cache.key"))? })
+        Ok(Self { folder, key: key(&data.join("cache.key"))?, used: Mutex::default() })
     }
 
     /// The component of a file's bytes: from the cache, or compiled and kept. Blocks.
     pub(crate) fn component(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Component> {
         let path = self.folder.join(file_name(engine, wasm));
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
         if let Some(component) = self.load(engine, &path) {
             return Ok(component);
         }
@@ -44,6 +49,19 @@ impl Cache {
             tracing::warn!(path = %path.display(), %error, "cannot keep a compiled plugin");
         }
         deserialize(engine, &compiled)
+    }
+
+    /// Removes what nobody has asked for: compiled forms of plugins that are gone, and those of
+    /// earlier versions of this program. Blocks.
+    pub(crate) fn sweep(&self) -> io::Result<()> {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in std::fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if !used.contains(&path) {
+                std::fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
     }
 
     fn load(&self, engine: &Engine, path: &Path) -> Option<Component> {

@@ -51,6 +51,9 @@ impl Registry {
                 Err(error) => errors.push(error),
             }
         }
+        if let Err(error) = cache.sweep() {
+            tracing::warn!(%error, "cannot remove compiled plugins that nobody uses");
+        }
         Ok((registry, errors))
     }
 

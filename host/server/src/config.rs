@@ -41,6 +41,9 @@ pub(crate) struct CwmpConfig {
     first_body_bytes_max: usize,
     large_bodies_max: usize,
     body_seconds_max: u64,
+    body_bytes_per_second_min: u64,
+    body_idle_seconds_max: u64,
+    write_seconds_max: u64,
     idle_seconds_max: u64,
     headers_max: usize,
     header_bytes_max: usize,
@@ -58,6 +61,9 @@ pub(crate) struct SessionConfig {
     cpe_requests_max: u32,
     facts_max: usize,
     steps_max: usize,
+    tree_changes_max: usize,
+    lost_seconds_max: u64,
+    decode_inline_bytes: usize,
     stop_seconds_max: u64,
 }
 
@@ -188,6 +194,9 @@ impl Config {
             first_body_bytes_max: it.first_body_bytes_max,
             large_bodies_max: it.large_bodies_max,
             body_time: Duration::from_secs(it.body_seconds_max),
+            body_rate_min: it.body_bytes_per_second_min,
+            body_idle: Duration::from_secs(it.body_idle_seconds_max),
+            write_time: Duration::from_secs(it.write_seconds_max),
             idle: Duration::from_secs(it.idle_seconds_max),
             headers_max: it.headers_max,
             header_bytes_max: it.header_bytes_max,
@@ -206,7 +215,9 @@ impl Config {
             cpe_requests_max: it.cpe_requests_max,
             facts_max: it.facts_max,
             steps_max: it.steps_max,
-            ..SessionSettings::default()
+            tree_changes_max: it.tree_changes_max,
+            lost_grace: Duration::from_secs(it.lost_seconds_max),
+            decode_inline_bytes: it.decode_inline_bytes,
         }
     }
 

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use trellis_cwmp::{AcsFault, Envelope, Header, Message, encode};
 use trellis_store::Step;
 
 use crate::brief::brief;
-use crate::post::{Content, Post, Reply};
+use crate::open::{Handle, Line};
+use crate::post::{Content, Reply};
+use crate::settings::SILENCE_MIN;
 
 /// Why a session ended before its time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,11 +41,13 @@ pub(crate) enum Lost {
 /// One session's exchange of messages. At any time either the device waits for an answer,
 /// whose slot is in `owed`, or the server waits for the next POST.
 pub(crate) struct Conversation {
-    posts: mpsc::Receiver<Post>,
+    line: Line,
     owed: Option<oneshot::Sender<Reply>>,
     superseded: CancellationToken,
     stopping: CancellationToken,
     silence: Duration,
+    /// From the second POST on.
+    silence_agreed: Duration,
     namespace: String,
     /// Begins the ID of every request, so that none is like one of another session.
     id_prefix: String,
@@ -72,20 +76,20 @@ impl Conversation {
     /// A session whose Inform waits for its answer in `owed`.
     pub(crate) fn new(
         owed: oneshot::Sender<Reply>,
-        posts: mpsc::Receiver<Post>,
-        superseded: CancellationToken,
+        line: Line,
+        handle: &Handle,
         stopping: CancellationToken,
-        id_prefix: String,
         steps_max: usize,
     ) -> Self {
         Self {
-            posts,
+            line,
             owed: Some(owed),
-            superseded,
+            superseded: handle.superseded.clone(),
             stopping,
-            silence: crate::settings::SILENCE_MIN,
+            silence: SILENCE_MIN,
+            silence_agreed: SILENCE_MIN,
             namespace: String::new(),
-            id_prefix,
+            id_prefix: handle.session.as_str().chars().take(8).chain(['-']).collect(),
             requests: 0,
             is_open: false,
             began: Instant::now(),
@@ -96,9 +100,12 @@ impl Conversation {
         }
     }
 
-    /// Sets how long the device may be silent, and the namespace of all that follows.
-    pub(crate) fn agree(&mut self, silence: Duration, namespace: String) {
-        self.silence = silence;
+    /// Sets how long the device may be silent, and the namespace of all that follows. Where
+    /// places are scarce, a device that has sent nothing but an Inform, as anybody can, gets no
+    /// longer than `usual`.
+    pub(crate) fn agree(&mut self, silence: Duration, usual: Duration, namespace: String) {
+        self.silence_agreed = silence;
+        self.silence = if self.line.is_crowded { silence.min(usual) } else { silence };
         self.namespace = namespace;
     }
 
@@ -110,19 +117,23 @@ impl Conversation {
     /// The next POST.
     pub(crate) async fn receive(&mut self) -> Result<Content, Lost> {
         self.is_open = true;
-        let post = tokio::select! {
-            biased;
-            () = self.superseded.cancelled() => return Err(Lost::Superseded),
-            post = tokio::time::timeout(self.silence, self.posts.recv()) => post,
-            () = self.stopping.cancelled() => return Err(Lost::Stopping),
-        };
-        match post {
-            Ok(Some(post)) => {
-                self.owed = Some(post.reply);
-                post.content.map_err(Lost::Violation)
+        let post = loop {
+            let post = tokio::select! {
+                biased;
+                () = self.superseded.cancelled() => return Err(Lost::Superseded),
+                post = tokio::time::timeout(self.silence, self.line.posts.recv()) => post,
+                () = self.stopping.cancelled() => return Err(Lost::Stopping),
+            };
+            match post {
+                Ok(Some(post)) => break post,
+                // A body on its way has deadlines of its own.
+                Err(_) if self.line.arriving.any() => {}
+                Ok(None) | Err(_) => return Err(Lost::Silent(self.silence)),
             }
-            Ok(None) | Err(_) => Err(Lost::Silent(self.silence)),
-        }
+        };
+        self.silence = self.silence_agreed;
+        self.owed = Some(post.reply);
+        post.content.map_err(Lost::Violation)
     }
 
     /// Returns when the session cannot go on, whatever the server is doing for it: the device

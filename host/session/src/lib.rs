@@ -8,6 +8,7 @@
 mod brief;
 mod conversation;
 mod learn;
+mod open;
 mod post;
 mod provision;
 mod requests;
@@ -17,6 +18,7 @@ mod settings;
 mod tasks;
 mod visit;
 
+pub use open::Arrival;
 pub use post::{Answer, Reply, SessionId};
 pub use sessions::Sessions;
 pub use settings::SessionSettings;

@@ -85,6 +85,9 @@ impl Visit {
                     let answer = cpe.answer_to(&asked, post)?;
                     let now_ms = self.now_ms();
                     self.changes.tree.extend(learn(&asked.request, &answer, now_ms));
+                    if self.changes.tree.len() > acs.settings.tree_changes_max {
+                        self.keep_all(acs).await?;
+                    }
                     self.changes.transfers.extend(begun(&asked.request, &answer, now_ms));
                     return Ok(answer);
                 }

@@ -1,10 +1,9 @@
-//! All sessions: which POST belongs to which, and one session per device.
+//! Where POSTs become sessions: each is decoded here, and goes to its session's task.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,6 +13,7 @@ use trellis_plugin_host::Registry;
 use trellis_store::{DeviceKey, Store};
 
 use crate::conversation::{Conversation, Lost, cut, millis};
+use crate::open::{Arrival, Handle, OpenSessions, Opened};
 use crate::post::{Answer, Content, Post, Reply, SessionId};
 use crate::session;
 use crate::settings::SessionSettings;
@@ -32,33 +32,12 @@ pub struct Sessions(Arc<Shared>);
 
 struct Shared {
     acs: Arc<Acs>,
-    open: Mutex<Open>,
+    open: OpenSessions,
     tasks: TaskTracker,
     /// Cancelled when no new session is to begin.
     closed: CancellationToken,
     /// Cancelled when every session is to end.
     stopping: CancellationToken,
-}
-
-#[derive(Default)]
-struct Open {
-    sessions: HashMap<SessionId, Entry>,
-    devices: HashMap<DeviceKey, Handle>,
-}
-
-/// An open session.
-struct Entry {
-    posts: mpsc::Sender<Post>,
-    /// Whether the device has shown that it sends cookies.
-    has_cookie: bool,
-}
-
-/// The session that a device has.
-#[derive(Clone)]
-struct Handle {
-    session: SessionId,
-    superseded: CancellationToken,
-    ended: CancellationToken,
 }
 
 /// How long a new session waits for the end of the one that it supersedes.
@@ -69,35 +48,37 @@ impl Sessions {
     pub fn new(store: Arc<dyn Store>, registry: Arc<Registry>, settings: SessionSettings) -> Self {
         Self(Arc::new(Shared {
             acs: Arc::new(Acs { store, registry, settings }),
-            open: Mutex::default(),
+            open: OpenSessions::default(),
             tasks: TaskTracker::new(),
             closed: CancellationToken::new(),
             stopping: CancellationToken::new(),
         }))
     }
 
-    /// Answers one POST. `cookie` is the session that the device names, `connection` the one
-    /// that last used its connection, for devices without cookies.
+    /// The open session of a POST whose headers have come. `cookie` is the session that the
+    /// device names, `connection` the one that last used its connection, for devices without
+    /// cookies.
+    pub fn arrival(
+        &self,
+        cookie: Option<&SessionId>,
+        connection: Option<&SessionId>,
+    ) -> Option<Arrival> {
+        self.0.open.find(cookie, connection)
+    }
+
+    /// Answers one POST.
     pub async fn post(
         &self,
         body: bytes::Bytes,
         charset: Option<&str>,
-        cookie: Option<SessionId>,
-        connection: Option<SessionId>,
+        arrival: Option<Arrival>,
     ) -> Answer {
-        if let Some(id) = &cookie
-            && let Some(entry) = self.open().sessions.get_mut(id)
-        {
-            entry.has_cookie = true;
-        }
-        let is_open = self.is_open(cookie.as_ref(), connection.as_ref());
-        let named = cookie.or(connection).filter(|_| is_open);
         if is_empty_post(&body) {
-            return self.forward(named, Ok(Content::Empty)).await;
+            return self.forward(arrival, Ok(Content::Empty)).await;
         }
         let Decoded { envelope, quirks } = match self.decode(body, charset).await {
             Ok(decoded) => decoded,
-            Err(why) => return self.forward(named, Err(why)).await,
+            Err(why) => return self.forward(arrival, Err(why)).await,
         };
         if !quirks.is_empty() {
             let names: Vec<&str> = quirks.iter().map(|it| it.quirk.name()).collect();
@@ -110,32 +91,20 @@ impl Sessions {
         }
         if quirks.contains(Quirk::Soap12Envelope) {
             let why = "the envelope is SOAP 1.2; CWMP uses SOAP 1.1".to_owned();
-            return self.forward(named, Err(why)).await;
+            return self.forward(arrival, Err(why)).await;
         }
         match &envelope.message {
             Message::Inform(inform) => {
                 let device_id = inform.device_id.clone();
                 self.begin(device_id, envelope).await
             }
-            _ => self.forward(named, Ok(Content::Message(Box::new(envelope)))).await,
-        }
-    }
-
-    /// Whether a POST with this cookie, on a connection that this session last used, belongs to
-    /// a session. The connection speaks only for a device that has sent no cookie: behind a
-    /// proxy, two devices may share one.
-    pub fn is_open(&self, cookie: Option<&SessionId>, connection: Option<&SessionId>) -> bool {
-        let open = self.open();
-        match (cookie, connection) {
-            (Some(cookie), _) => open.sessions.contains_key(cookie),
-            (None, Some(id)) => open.sessions.get(id).is_some_and(|entry| !entry.has_cookie),
-            (None, None) => false,
+            _ => self.forward(arrival, Ok(Content::Message(Box::new(envelope)))).await,
         }
     }
 
     /// How many sessions there are.
     pub fn count(&self) -> usize {
-        self.open().sessions.len()
+        self.0.open.count()
     }
 
     /// Begins no more sessions, lets those in flight finish, and ends what is left after
@@ -172,40 +141,18 @@ impl Sessions {
             return Answer::unavailable("the system gives no random numbers");
         };
         let visit = Visit::new(device_id);
-        let (posts, queue) = mpsc::channel(1);
-        let handle = Handle {
-            session: id.clone(),
-            superseded: CancellationToken::new(),
-            ended: CancellationToken::new(),
+        let sessions_max = self.0.acs.settings.sessions_max;
+        let opened = self.0.open.open(id.clone(), &visit.key, sessions_max);
+        let Ok(Opened { handle, previous, line }) = opened else {
+            metrics::counter!("trellis_limit_reached_total", "limit" => "sessions").increment(1);
+            return Answer::unavailable("every session is taken");
         };
-        let previous = {
-            let mut open = self.open();
-            let previous = open.devices.get(&visit.key).cloned();
-            if previous.is_none() && open.sessions.len() >= self.0.acs.settings.sessions_max {
-                drop(open);
-                metrics::counter!("trellis_limit_reached_total", "limit" => "sessions")
-                    .increment(1);
-                return Answer::unavailable("every session is taken");
-            }
-            open.sessions.insert(id.clone(), Entry { posts, has_cookie: false });
-            open.devices.insert(visit.key.clone(), handle.clone());
-            previous
-        };
-        if let Some(previous) = &previous {
-            previous.superseded.cancel();
-        }
         let shared = Arc::clone(&self.0);
         let deadline = Instant::now() + self.0.acs.settings.answer;
         let (reply, answer) = oneshot::channel();
         let span = tracing::info_span!("session", device = %visit.key);
-        let cpe = Conversation::new(
-            reply,
-            queue,
-            handle.superseded.clone(),
-            self.0.stopping.clone(),
-            id.as_str().chars().take(8).chain(['-']).collect(),
-            self.0.acs.settings.steps_max,
-        );
+        let steps_max = self.0.acs.settings.steps_max;
+        let cpe = Conversation::new(reply, line, &handle, self.0.stopping.clone(), steps_max);
         self.0.tasks.spawn(
             async move { shared.run(handle, previous, cpe, visit, inform).await }.instrument(span),
         );
@@ -214,14 +161,8 @@ impl Sessions {
     }
 
     /// Passes a POST to its session.
-    async fn forward(
-        &self,
-        session: Option<SessionId>,
-        content: Result<Content, String>,
-    ) -> Answer {
-        let posts =
-            session.as_ref().and_then(|id| self.open().sessions.get(id).map(|it| it.posts.clone()));
-        let Some(posts) = posts else {
+    async fn forward(&self, arrival: Option<Arrival>, content: Result<Content, String>) -> Answer {
+        let Some(arrival) = arrival else {
             return Answer::bad_request(match content {
                 Err(why) => why,
                 Ok(_) => "there is no such session; a session begins with an Inform".to_owned(),
@@ -230,13 +171,14 @@ impl Sessions {
         let (reply, answer) = oneshot::channel();
         // The queue has one place, so a device that sends without waiting waits here.
         let deadline = Instant::now() + self.0.acs.settings.answer;
-        let sent = tokio::time::timeout_at(deadline, posts.send(Post { content, reply })).await;
+        let sent = arrival.posts.send(Post { content, reply });
+        let sent = tokio::time::timeout_at(deadline, sent).await;
         let reply = match sent {
             Ok(Ok(())) => self.wait(answer, deadline).await,
             Ok(Err(_)) => Reply::BadRequest("the session has ended".to_owned()),
             Err(_) => Reply::BadRequest("the session is busy with another POST".to_owned()),
         };
-        Answer { reply, session }
+        Answer { reply, session: Some(arrival.session.clone()) }
     }
 
     async fn wait(&self, answer: oneshot::Receiver<Reply>, deadline: Instant) -> Reply {
@@ -249,10 +191,6 @@ impl Sessions {
                 Reply::BadRequest("the server took too long".to_owned())
             }
         }
-    }
-
-    fn open(&self) -> std::sync::MutexGuard<'_, Open> {
-        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -364,13 +302,7 @@ struct End<'a> {
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
-        let mut open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.sessions.remove(&self.handle.session);
-        if open.devices.get(&self.device).is_some_and(|it| it.session == self.handle.session) {
-            open.devices.remove(&self.device);
-        }
-        drop(open);
-        self.handle.ended.cancel();
+        self.shared.open.close(&self.device, &self.handle);
     }
 }
 

@@ -20,6 +20,9 @@ pub struct SessionSettings {
     pub facts_max: usize,
     /// Steps of a session that are kept. Default 500.
     pub steps_max: usize,
+    /// Things learned of a device's tree that wait in memory for the end of the session; with
+    /// more they are written at once. Default 20,000.
+    pub tree_changes_max: usize,
     /// How long a plugin may go on once its session is lost. Default 1 s.
     pub lost_grace: Duration,
     /// Messages larger than this, in bytes, are decoded on another thread. Default 128 KiB.
@@ -39,6 +42,7 @@ impl Default for SessionSettings {
             cpe_requests_max: 100,
             facts_max: 256,
             steps_max: 500,
+            tree_changes_max: 20_000,
             lost_grace: Duration::from_secs(1),
             decode_inline_bytes: 128 << 10,
         }

@@ -102,7 +102,7 @@ impl Visit {
         } else {
             version.unwrap_or(CwmpVersion::V1_0).namespace().to_owned()
         };
-        cpe.agree(silence, urn);
+        cpe.agree(silence, acs.settings.silence, urn);
         let Some(version) = version else {
             cpe.respond_fault(header, AcsFault::VersionIncompatible);
             return Err(Lost::Refused("no common version of CWMP".to_owned()));
@@ -234,8 +234,17 @@ impl Visit {
         header.undelivered_messages.clear();
     }
 
-    /// Keeps what has been learned so far.
+    /// Keeps what must be on disk before the next message leaves. What was learned of the tree
+    /// waits for the end of the session: a tree is large, and the device can be asked again.
     pub(crate) async fn keep(&mut self, acs: &Acs) -> Result<(), Lost> {
+        let tree = std::mem::take(&mut self.changes.tree);
+        let result = self.keep_all(acs).await;
+        self.changes.tree = tree;
+        result
+    }
+
+    /// Keeps all that has been learned so far.
+    pub(crate) async fn keep_all(&mut self, acs: &Acs) -> Result<(), Lost> {
         let mut changes = std::mem::take(&mut self.changes);
         if self.header_changed || !changes.tree.is_empty() {
             // The store moves what Informs told into a tree that it writes anyway.
@@ -274,7 +283,7 @@ impl Visit {
                 steps_dropped: cpe.steps_dropped,
             });
         }
-        self.keep(acs).await
+        self.keep_all(acs).await
     }
 
     /// Milliseconds since 1970, now.

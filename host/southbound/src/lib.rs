@@ -4,6 +4,7 @@
 //!
 //! Deliberately absent: SOAP and everything about sessions but their names.
 
+mod body;
 mod cookie;
 mod http;
 mod listener;

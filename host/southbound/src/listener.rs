@@ -1,5 +1,7 @@
 //! Accepts connections and serves HTTP/1.1 on them.
 
+use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +11,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::http::{Connection, Handler, answer};
+use crate::http::{Connection, Handler, answer, limit_reached};
 use crate::settings::SouthboundSettings;
 
 /// A bound address.
@@ -28,7 +31,7 @@ pub struct ListenerError {
     /// The address.
     address: SocketAddr,
     /// Why.
-    source: std::io::Error,
+    source: io::Error,
 }
 
 /// How long to wait when the system has no more connections to give.
@@ -46,7 +49,7 @@ impl Listener {
     }
 
     /// The address, with the port that the system chose if that was left to it.
-    pub fn address(&self) -> std::io::Result<SocketAddr> {
+    pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
@@ -70,8 +73,7 @@ impl Listener {
                 }
             };
             let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
-                metrics::counter!("trellis_limit_reached_total", "limit" => "connections")
-                    .increment(1);
+                limit_reached("connections");
                 continue;
             };
             let (handler, settings) = (handler.clone(), Arc::clone(&self.settings));
@@ -96,6 +98,8 @@ async fn serve_connection<H: Handler>(
     // Answers are small and complete; nothing is gained by waiting for more.
     let _ = stream.set_nodelay(true);
     let state = Arc::new(Connection::default());
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(settings.write_time));
     let options = Arc::clone(&settings);
     let service = service_fn(move |request| {
         let (state, handler) = (Arc::clone(&state), handler.clone());
@@ -112,7 +116,7 @@ async fn serve_connection<H: Handler>(
         .keep_alive(true)
         // A device may close its side once it has sent all it has.
         .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     tokio::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -122,6 +126,10 @@ async fn serve_connection<H: Handler>(
         }
     };
     if let Err(error) = result {
+        let cause = error.source().and_then(|it| it.downcast_ref::<io::Error>());
+        if cause.is_some_and(|it| it.kind() == io::ErrorKind::TimedOut) {
+            limit_reached("write_time");
+        }
         tracing::debug!(%error, "a connection ended early");
     }
 }

@@ -13,8 +13,15 @@ pub struct SouthboundSettings {
     pub first_body_bytes_max: usize,
     /// Bodies larger than that at once; further ones wait. Default 16.
     pub large_bodies_max: usize,
-    /// How long a body may take to come, in all. Default 60 s.
+    /// How long a body may take to come, besides what it needs at the least rate; and how long
+    /// it may wait for a place. Default 60 s.
     pub body_time: Duration,
+    /// The least rate of a body, in bytes per second. Default 4 KiB.
+    pub body_rate_min: u64,
+    /// How long nothing may come of a body. Default 30 s.
+    pub body_idle: Duration,
+    /// How long a device may leave an answer unread. Default 30 s.
+    pub write_time: Duration,
     /// How long a connection may be idle, and how long headers may take. Default 120 s.
     pub idle: Duration,
     /// Headers of one request. Default 64.
@@ -35,6 +42,9 @@ impl Default for SouthboundSettings {
             first_body_bytes_max: 1 << 20,
             large_bodies_max: 16,
             body_time: Duration::from_secs(60),
+            body_rate_min: 4 << 10,
+            body_idle: Duration::from_secs(30),
+            write_time: Duration::from_secs(30),
             idle: Duration::from_secs(120),
             headers_max: 64,
             header_bytes_max: 32 << 10,

@@ -17,9 +17,8 @@ const LEVEL: i32 = 1;
 const DECOMPRESSED_BYTES_MAX: u64 = 1 << 30;
 
 /// Writes a record.
-pub(crate) fn write<T: Serialize>(record: &T) -> Vec<u8> {
-    // Writing to memory cannot fail, and the records hold nothing that postcard refuses.
-    postcard::to_extend(record, vec![VERSION]).unwrap_or_default()
+pub(crate) fn write<T: Serialize>(record: &T) -> Result<Vec<u8>, StoreError> {
+    postcard::to_extend(record, vec![VERSION]).map_err(|error| StoreError::Write(error.to_string()))
 }
 
 /// Reads a record of the given kind, which belongs to `key`.
@@ -39,9 +38,9 @@ pub(crate) fn read<T: DeserializeOwned>(
 }
 
 /// Writes a record that is large and repeats itself.
-pub(crate) fn write_compressed<T: Serialize>(record: &T) -> Vec<u8> {
-    let plain = write(record);
-    zstd::bulk::compress(&plain, LEVEL).unwrap_or_default()
+pub(crate) fn write_compressed<T: Serialize>(record: &T) -> Result<Vec<u8>, StoreError> {
+    let plain = write(record)?;
+    zstd::bulk::compress(&plain, LEVEL).map_err(|error| StoreError::Write(error.to_string()))
 }
 
 /// Reads such a record.

@@ -35,6 +35,9 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A record cannot be written.
+    #[error("a record cannot be written: {0}")]
+    Write(String),
     /// The database failed, most often because the disk did.
     #[error("the database failed: {0}")]
     Database(#[from] sled::Error),

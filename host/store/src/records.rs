@@ -45,8 +45,6 @@ pub struct Device {
     pub connection_request_url: String,
     /// The plugin of the last session and its version.
     pub plugin: Option<(String, String)>,
-    /// What operators call it.
-    pub tags: Vec<String>,
     /// What plugins published.
     pub facts: BTreeMap<String, Fact>,
     /// Events that no run of a plugin has seen to its end, with their command keys.

@@ -108,7 +108,7 @@ impl SledStore {
         Ok(rows)
     }
 
-    /// Adds a row to a device's history and drops the oldest beyond the limit.
+    /// Adds rows to a device's history and drops the oldest beyond the limit.
     fn append(
         &self,
         batch: &mut Batch,
@@ -123,6 +123,17 @@ impl SledStore {
         let old = self.db.scan_prefix(&prefix).keys().collect::<Result<Vec<_>, _>>()?;
         let surplus = (old.len() + rows.len()).saturating_sub(self.settings.history_max);
         old.into_iter().take(surplus).for_each(|key| batch.remove(key));
+        self.add(batch, keyspace, device, rows)
+    }
+
+    /// Adds rows after those that a device has.
+    fn add(
+        &self,
+        batch: &mut Batch,
+        keyspace: Keyspace,
+        device: &DeviceKey,
+        rows: Vec<Vec<u8>>,
+    ) -> Result<(), StoreError> {
         for row in rows {
             let number = self.db.generate_id()?;
             batch.insert(keyspace.row(device, &number.to_be_bytes()), row);
@@ -166,8 +177,7 @@ impl SledStore {
         }
         for (part, entries) in parts {
             let key = Keyspace::Tree.row(device, part.as_bytes());
-            let record = codec::write_compressed(&entries);
-            batch.insert(key, record);
+            batch.insert(key, codec::write_compressed(&entries)?);
         }
         Ok(())
     }
@@ -182,14 +192,14 @@ impl SledStore {
             self.write_tree(&mut batch, device, self.read_tree(device)?, changes)?;
         }
         if let Some(header) = &header {
-            batch.insert(Keyspace::Header.device(device), codec::write(header));
+            batch.insert(Keyspace::Header.device(device), codec::write(header)?);
         }
         if let Some((plugin, memory)) = memory {
             let key = Keyspace::Memory.row(device, plugin.as_bytes());
             if memory.0.is_empty() {
                 batch.remove(key);
             } else {
-                batch.insert(key, codec::write(&memory));
+                batch.insert(key, codec::write(&memory)?);
             }
         }
         let mut done = Vec::new();
@@ -197,21 +207,22 @@ impl SledStore {
             let open = Keyspace::OpenTask.row(device, &id.0.to_be_bytes());
             if task.result.is_some() {
                 batch.remove(open);
-                done.push(codec::write(&(id.0, task)));
+                done.push(codec::write(&(id.0, task))?);
             } else {
-                batch.insert(open, codec::write(task));
+                batch.insert(open, codec::write(task)?);
             }
         }
         self.append(&mut batch, Keyspace::DoneTask, device, done)?;
         self.write_transfers(&mut batch, device, transfers)?;
-        let faults = faults.iter().map(codec::write).collect();
+        let faults = faults.iter().map(codec::write).collect::<Result<_, _>>()?;
         self.append(&mut batch, Keyspace::Fault, device, faults)?;
-        let session = session.iter().map(codec::write).collect();
+        let session = session.iter().map(codec::write).collect::<Result<_, _>>()?;
         self.append(&mut batch, Keyspace::Session, device, session)?;
         Ok(batch)
     }
 
-    /// Transfers that begin are added; one that ends replaces the open one of its key.
+    /// Transfers that begin are added; one that ends takes the place of the oldest open one of
+    /// its key.
     fn write_transfers(
         &self,
         batch: &mut Batch,
@@ -221,23 +232,33 @@ impl SledStore {
         if transfers.is_empty() {
             return Ok(());
         }
-        let known = self.rows::<Transfer>(Keyspace::Transfer, "transfer", device)?;
-        let mut new = Vec::new();
+        let mut known = self.rows::<Transfer>(Keyspace::Transfer, "transfer", device)?;
+        let mut new: Vec<Transfer> = Vec::new();
         for transfer in transfers {
-            let open = known.iter().find(|(_, known)| {
-                known.end.is_none()
-                    && known.command_key == transfer.command_key
+            let is_beginning = |it: &Transfer| {
+                it.end.is_none()
+                    && it.command_key == transfer.command_key
                     && !transfer.is_autonomous()
-            });
-            match (transfer.end, open) {
-                (Some(end), Some((row, open))) => {
-                    let ended = Transfer { end: Some(end), ..open.clone() };
-                    batch.insert(Keyspace::Transfer.row(device, row), codec::write(&ended));
-                }
-                (end, _) => new.push(codec::write(&Transfer { end, ..transfer })),
+            };
+            if transfer.end.is_none() {
+                new.push(transfer);
+            } else if let Some((row, open)) = known.iter_mut().find(|(_, it)| is_beginning(it)) {
+                open.end = transfer.end;
+                batch.insert(Keyspace::Transfer.row(device, row), codec::write(open)?);
+            } else if let Some(open) = new.iter_mut().find(|it| is_beginning(it)) {
+                open.end = transfer.end;
+            } else {
+                new.push(transfer);
             }
         }
-        self.append(batch, Keyspace::Transfer, device, new)
+        // Those that have ended go first: an open one is yet to be told of its end.
+        known.sort_by_key(|(_, transfer)| transfer.end.is_none());
+        let surplus = (known.len() + new.len()).saturating_sub(self.settings.history_max);
+        for (row, _) in known.iter().take(surplus) {
+            batch.remove(Keyspace::Transfer.row(device, row));
+        }
+        let new = new.iter().map(codec::write).collect::<Result<_, _>>()?;
+        self.add(batch, Keyspace::Transfer, device, new)
     }
 
     /// Compressing and decompressing a large tree takes milliseconds, which the runtime's own
@@ -329,7 +350,7 @@ impl Store for SledStore {
                 })
                 .await?;
         }
-        batch.insert(Keyspace::Header.device(device), codec::write(header));
+        batch.insert(Keyspace::Header.device(device), codec::write(header)?);
         self.commit(batch).await
     }
 
@@ -364,9 +385,10 @@ impl Store for SledStore {
     async fn enqueue_task(&self, device: &DeviceKey, task: &Task) -> Result<TaskId, StoreError> {
         let id = self.db.generate_id()?;
         let key = Keyspace::OpenTask.row(device, &id.to_be_bytes());
+        let record = codec::write(task)?;
         // Counted first: a session looks only when there is something to find.
         self.count_open_tasks(device, 1, 0);
-        self.db.insert(key, codec::write(task))?;
+        self.db.insert(key, record)?;
         self.committer.durable().await?;
         Ok(TaskId(id))
     }

@@ -105,6 +105,44 @@ async fn the_history_of_a_device_is_bounded_and_the_oldest_go_first() {
     assert_eq!(faults.iter().map(|fault| fault.at_ms).collect::<Vec<_>>(), [2, 3, 4]);
 }
 
+fn transfer(command_key: &str, end: Option<u32>) -> Transfer {
+    Transfer {
+        command_key: command_key.to_owned(),
+        method: "Download".to_owned(),
+        file_type: "1 Firmware Upgrade Image".to_owned(),
+        requested_ms: 1,
+        end: end.map(|fault_code| TransferEnd { at_ms: 2, fault_code, fault_text: String::new() }),
+    }
+}
+
+async fn record_transfers(store: &SledStore, key: &DeviceKey, transfers: Vec<Transfer>) {
+    let changes = Changes { transfers, ..Changes::default() };
+    store.record(key, changes).await.expect("recorded");
+}
+
+#[tokio::test]
+async fn a_transfer_that_begins_and_ends_in_one_step_is_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, key) = (open(folder.path()), DeviceKey::from_text("00D09E-1"));
+    let both = vec![transfer("a", None), transfer("a", Some(9010))];
+    record_transfers(&store, &key, both).await;
+    assert_eq!(store.transfers(&key).await.expect("readable"), [transfer("a", Some(9010))]);
+}
+
+#[tokio::test]
+async fn an_open_transfer_outlives_those_that_have_ended() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, key) = (open(folder.path()), DeviceKey::from_text("00D09E-1"));
+    record_transfers(&store, &key, vec![transfer("open", None)]).await;
+    for number in 0..5 {
+        record_transfers(&store, &key, vec![transfer(&number.to_string(), Some(0))]).await;
+    }
+    record_transfers(&store, &key, vec![transfer("open", Some(0))]).await;
+    let transfers = store.transfers(&key).await.expect("readable");
+    let keys: Vec<_> = transfers.iter().map(|it| it.command_key.as_str()).collect();
+    assert_eq!(keys, ["open", "3", "4"]);
+}
+
 #[tokio::test]
 async fn what_informs_tell_is_part_of_the_tree_and_newer_than_it() {
     let folder = tempfile::tempdir().expect("a folder");

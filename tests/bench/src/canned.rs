@@ -22,19 +22,15 @@ pub(crate) async fn serve(listen: SocketAddr) -> anyhow::Result<()> {
 }
 
 impl Handler for Canned {
-    fn is_open(&self, _cookie: Option<&SessionId>, _connection: Option<&SessionId>) -> bool {
-        true
+    /// What the connection last said.
+    type Arrival = u32;
+
+    fn arrival(&self, _cookie: Option<&SessionId>, connection: Option<&SessionId>) -> Option<u32> {
+        connection.and_then(|it| it.as_str().rsplit('-').next()?.parse().ok())
     }
 
-    async fn post(
-        &self,
-        body: Bytes,
-        _charset: Option<&str>,
-        _cookie: Option<SessionId>,
-        connection: Option<SessionId>,
-    ) -> Answer {
-        let asked = connection.as_ref().and_then(|it| it.as_str().rsplit('-').next()?.parse().ok());
-        let asked: u32 = asked.unwrap_or_default();
+    async fn post(&self, body: Bytes, _charset: Option<&str>, arrival: Option<u32>) -> Answer {
+        let asked = arrival.unwrap_or_default();
         // The only look at the body: what kind of device this is, as far as the script goes.
         let is_inform = body.len() > messages::VALUES.len() + 200;
         let requests = if is_inform { messages::requests_wanted(&body) } else { asked / 100 };

@@ -5,15 +5,23 @@ use trellis_cwmp::*;
 use crate::bindings::parameters::{
     AddedObject, AttributeChange, Ensured, Host, ParameterAttributes, ParameterName,
 };
-use crate::bindings::types::{Error, ParameterValue};
+use crate::bindings::types::{CpeFault, Error, ParameterValue};
 use crate::state::{Failure, RunState, refused, to_guest};
+
+/// TR-069 A.5.1.
+const RESOURCES_EXCEEDED: u32 = 9004;
 
 type Answer<T> = wasmtime::Result<std::result::Result<T, Error>>;
 
 impl Host for RunState {
     async fn get_parameter_values(&mut self, names: Vec<String>) -> Answer<Vec<ParameterValue>> {
-        let list = self.read_values(names).await;
-        to_guest(list.map(|list| to_guest_values(&list)))
+        to_guest(match self.read_values(names).await {
+            Ok(list) => {
+                let texts = |row: &Parameter<'_>| row.name.len() + row.value.len();
+                self.fits(list.iter().map(|row| texts(&row))).map(|()| to_guest_values(&list))
+            }
+            Err(failure) => Err(failure),
+        })
     }
 
     async fn set_parameter_values(
@@ -33,7 +41,7 @@ impl Host for RunState {
         next_level: bool,
     ) -> Answer<Vec<ParameterName>> {
         let rows = self.read_names(path, next_level).await;
-        to_guest(rows.map(to_guest_names))
+        to_guest(rows.and_then(|rows| self.to_guest_names(rows)))
     }
 
     async fn get_parameter_attributes(
@@ -46,7 +54,14 @@ impl Host for RunState {
             Message::GetParameterAttributesResponse(it) => Some(it.parameter_list),
             _ => None,
         });
-        to_guest(rows.await.map(|rows| {
+        let rows = rows.await.and_then(|rows| {
+            let texts = rows.iter().map(|row| {
+                row.name.len()
+                    + row.access_list.iter().map(|it| it.len() + ROW_BYTES).sum::<usize>()
+            });
+            self.fits(texts).map(|()| rows)
+        });
+        to_guest(rows.map(|rows| {
             let rows = rows.into_iter();
             rows.map(|row| ParameterAttributes {
                 name: row.name,
@@ -104,7 +119,8 @@ impl Host for RunState {
     }
 
     async fn walk(&mut self, path: String) -> Answer<Vec<ParameterName>> {
-        to_guest(self.walk_names(path).await.map(to_guest_names))
+        let rows = self.walk_names(path).await;
+        to_guest(rows.and_then(|rows| self.to_guest_names(rows)))
     }
 }
 
@@ -162,6 +178,39 @@ impl RunState {
     }
 }
 
+/// What a row takes in a guest's memory beside its texts: places in two lists, and the
+/// allocator's own.
+const ROW_BYTES: usize = 128;
+
+impl RunState {
+    /// Refuses an answer that would take more than half of the plugin's memory: in the standard's
+    /// own words, so that a plugin that asks a small device for less also asks a large one.
+    fn fits(&self, texts: impl Iterator<Item = usize>) -> Result<(), Failure> {
+        let needed: usize = texts.map(|bytes| bytes + ROW_BYTES).sum();
+        let room = self.limits.memory_bytes / 2;
+        if needed <= room {
+            return Ok(());
+        }
+        metrics::counter!("trellis_limit_reached_total", "limit" => "answer_bytes").increment(1);
+        Err(Failure::Guest(Error::Fault(CpeFault {
+            code: RESOURCES_EXCEEDED,
+            text: format!(
+                "the answer takes {needed} bytes and the plugin has room for {room}: ask for less"
+            ),
+            parameters: Vec::new(),
+        })))
+    }
+
+    fn to_guest_names(
+        &self,
+        rows: Vec<ParameterInfoStruct>,
+    ) -> Result<Vec<ParameterName>, Failure> {
+        self.fits(rows.iter().map(|row| row.name.len()))?;
+        let rows = rows.into_iter();
+        Ok(rows.map(|row| ParameterName { name: row.name, writable: row.writable }).collect())
+    }
+}
+
 pub(super) fn to_guest_values(list: &ParameterList) -> Vec<ParameterValue> {
     list.iter()
         .map(|row| ParameterValue {
@@ -170,10 +219,6 @@ pub(super) fn to_guest_values(list: &ParameterList) -> Vec<ParameterValue> {
             value_type: row.value_type.local_name().to_owned(),
         })
         .collect()
-}
-
-fn to_guest_names(rows: Vec<ParameterInfoStruct>) -> Vec<ParameterName> {
-    rows.into_iter().map(|row| ParameterName { name: row.name, writable: row.writable }).collect()
 }
 
 fn from_guest_values(values: &[ParameterValue]) -> Result<ParameterList, Failure> {

@@ -44,6 +44,12 @@ impl Plugin for Scripted {
                 std::thread::sleep(std::time::Duration::from_secs(300));
                 Ok(())
             }
+            "whole-tree" => {
+                let whole = cpe.get_many(["Device."]);
+                let code = whole.err().and_then(|error| error.fault().map(|it| it.code));
+                cpe.get_many(["Device.DeviceInfo.SoftwareVersion"])?;
+                cpe.fact("guest.whole-tree-fault", f64::from(code.unwrap_or_default()))
+            }
             "recurse" => {
                 std::hint::black_box(recurse(0));
                 Ok(())

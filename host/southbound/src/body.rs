@@ -1,0 +1,162 @@
+//! The body of a POST: how large it may be and how long it may take (TR-069 3.4.7).
+
+use std::io::Read;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::StatusCode;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HeaderMap};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::http::{Refusal, limit_reached};
+use crate::settings::SouthboundSettings;
+
+const NOT_COMPRESSED: Refusal = Refusal(StatusCode::BAD_REQUEST, "the body cannot be decompressed");
+
+/// Reads bodies.
+pub(crate) struct Reader<'a> {
+    pub(crate) settings: &'a SouthboundSettings,
+    /// The places of large bodies.
+    pub(crate) large_bodies: &'a Semaphore,
+    /// The largest size, in bytes.
+    pub(crate) max: usize,
+}
+
+/// A body, and the place that a large one has; it is to be held as long as the body is.
+type Body<'a> = (Bytes, Option<SemaphorePermit<'a>>);
+
+impl<'a> Reader<'a> {
+    /// Reads a body, decompressed.
+    pub(crate) async fn read(
+        &self,
+        headers: &HeaderMap,
+        body: &mut Incoming,
+    ) -> Result<Body<'a>, Refusal> {
+        let declared = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
+        if declared.is_some_and(|length: usize| length > self.max) {
+            return Err(too_large());
+        }
+        let coding = Coding::of(headers)?;
+        let (bytes, mut place) = self.collect(body).await?;
+        let Some(coding) = coding else { return Ok((bytes, place)) };
+        if place.is_none() && self.max > self.settings.first_body_bytes_max {
+            // What it inflates to is not known before.
+            place = Some(self.place().await?);
+        }
+        let max = self.max;
+        let inflating = tokio::task::spawn_blocking(move || coding.inflate(&bytes, max));
+        let bytes = inflating.await.map_err(|_| NOT_COMPRESSED)??;
+        if bytes.len() > max {
+            return Err(too_large());
+        }
+        Ok((bytes.into(), place))
+    }
+
+    async fn collect(&self, body: &mut Incoming) -> Result<Body<'a>, Refusal> {
+        let began = Instant::now();
+        let mut waited = Duration::ZERO;
+        let mut bytes = BytesMut::new();
+        let mut place = None;
+        loop {
+            let deadline = began + waited + self.time(bytes.len());
+            let idle = Instant::now() + self.settings.body_idle;
+            let frame = timeout_at(deadline.min(idle), body.frame()).await;
+            let Some(frame) = frame.map_err(|_| too_slow())? else { break };
+            let frame =
+                frame.map_err(|_| Refusal(StatusCode::BAD_REQUEST, "the body is cut off"))?;
+            let Ok(data) = frame.into_data() else { continue };
+            let length = bytes.len().saturating_add(data.len());
+            if length > self.max {
+                return Err(too_large());
+            }
+            if length > self.settings.first_body_bytes_max && place.is_none() {
+                let waiting = Instant::now();
+                place = Some(self.place().await?);
+                waited += waiting.elapsed();
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok((bytes.freeze(), place))
+    }
+
+    /// How long a body may take of which so many bytes have come.
+    fn time(&self, bytes: usize) -> Duration {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let moving = Duration::from_secs(bytes / self.settings.body_rate_min.max(1));
+        self.settings.body_time.saturating_add(moving)
+    }
+
+    /// A place for a large body.
+    async fn place(&self) -> Result<SemaphorePermit<'a>, Refusal> {
+        let place = timeout(self.settings.body_time, self.large_bodies.acquire()).await;
+        place.ok().and_then(Result::ok).ok_or_else(|| {
+            limit_reached("large_bodies");
+            let why = "too many large bodies are on their way";
+            Refusal(StatusCode::SERVICE_UNAVAILABLE, why)
+        })
+    }
+}
+
+/// How long the rest of a refused body is read and dropped.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Reads what is left of a refused body and drops it. Were the connection closed instead, most
+/// devices, which read nothing before they have sent everything, would never see the answer.
+pub(crate) fn linger(headers: &HeaderMap, mut body: Incoming) {
+    // Such a device waits to be told to go on, and is not.
+    if body.is_end_stream() || headers.contains_key(EXPECT) {
+        return;
+    }
+    tokio::spawn(timeout(LINGER, async move { while let Some(Ok(_)) = body.frame().await {} }));
+}
+
+fn too_large() -> Refusal {
+    limit_reached("body_bytes");
+    Refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large")
+}
+
+fn too_slow() -> Refusal {
+    limit_reached("body_time");
+    Refusal(StatusCode::REQUEST_TIMEOUT, "the body takes too long")
+}
+
+/// A content coding that devices may use (TR-069 3.4.7).
+#[derive(Clone, Copy)]
+enum Coding {
+    Gzip,
+    Deflate,
+}
+
+impl Coding {
+    fn of(headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
+        let Some(value) = headers.get(CONTENT_ENCODING) else { return Ok(None) };
+        match value.to_str().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+            "" | "identity" => Ok(None),
+            "gzip" | "x-gzip" => Ok(Some(Self::Gzip)),
+            "deflate" => Ok(Some(Self::Deflate)),
+            _ => Err(Refusal(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the content codings are gzip and deflate",
+            )),
+        }
+    }
+
+    /// Decompresses, and stops one byte past the limit. Deflate comes with a zlib header from
+    /// some devices and without from others.
+    fn inflate(self, bytes: &[u8], max: usize) -> Result<Vec<u8>, Refusal> {
+        let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
+        let read = |reader: &mut dyn Read| {
+            let mut inflated = Vec::new();
+            reader.take(limit).read_to_end(&mut inflated).map(|_| inflated)
+        };
+        let inflated = match self {
+            Self::Gzip => read(&mut flate2::read::MultiGzDecoder::new(bytes)),
+            Self::Deflate => read(&mut flate2::read::ZlibDecoder::new(bytes))
+                .or_else(|_| read(&mut flate2::read::DeflateDecoder::new(bytes))),
+        };
+        inflated.map_err(|_| NOT_COMPRESSED)
+    }
+}
