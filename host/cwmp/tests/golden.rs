@@ -30,9 +30,7 @@ fn every_golden_message_round_trips() {
 #[test]
 fn what_the_encoder_writes_is_valid_against_the_schemas() {
     let Some(folder) = shared_files::folder("cwmp/golden") else { return };
-    let has_lxml = Command::new("python3").args(["-c", "import lxml"]).output();
-    if !has_lxml.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: python3 with lxml is not installed (pip install lxml)");
+    if !shared_files::has_lxml() {
         return;
     }
     let out = tempfile::tempdir().expect("a folder");

@@ -25,3 +25,14 @@ pub(crate) fn files(folder: &std::path::Path, extension: &str) -> Vec<PathBuf> {
     files.sort();
     files
 }
+
+/// Whether the validator can run; said loudly where it cannot.
+#[allow(dead_code, reason = "not every test validates")]
+pub(crate) fn has_lxml() -> bool {
+    let import = std::process::Command::new("python3").args(["-c", "import lxml"]).output();
+    let has_lxml = import.is_ok_and(|output| output.status.success());
+    if !has_lxml {
+        eprintln!("SKIPPED: python3 with lxml is not installed (pip install lxml)");
+    }
+    has_lxml
+}
