@@ -64,6 +64,7 @@ struct Parameter {
     value: String,
     kind: String,
     notification: u32,
+    read_only: bool,
 }
 
 impl Bench {
@@ -94,9 +95,28 @@ impl Bench {
 
     /// Gives the device a parameter, or another value of it.
     pub fn parameter(&mut self, name: &str, kind: &str, value: &str) -> &mut Self {
-        let notification = self.parameters.get(name).map_or(0, |known| known.notification);
-        let parameter = Parameter { value: value.to_owned(), kind: kind.to_owned(), notification };
+        let known = self.parameters.get(name);
+        let notification = known.map_or(0, |known| known.notification);
+        let read_only = known.is_some_and(|known| known.read_only);
+        let (value, kind) = (value.to_owned(), kind.to_owned());
+        let parameter = Parameter { value, kind, notification, read_only };
         self.parameters.insert(name.to_owned(), parameter);
+        self
+    }
+
+    /// Has the device refuse to have a parameter set: fault 9003, with 9008 for this one.
+    pub fn read_only(&mut self, name: &str) -> &mut Self {
+        if let Some(parameter) = self.parameters.get_mut(name) {
+            parameter.read_only = true;
+        }
+        self
+    }
+
+    /// Has the device forget what it was to tell of, as after a reset.
+    pub fn forget_notifications(&mut self) -> &mut Self {
+        for parameter in self.parameters.values_mut() {
+            parameter.notification = 0;
+        }
         self
     }
 

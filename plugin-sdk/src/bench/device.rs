@@ -4,8 +4,10 @@ use super::{Bench, Parameter, fault};
 use crate::bindings::trellis::acs::parameters::{
     AddedObject, AttributeChange, Ensured, ParameterAttributes, ParameterName,
 };
-use crate::bindings::trellis::acs::types::{Error, ParameterValue};
-use crate::fault::{INVALID_PARAMETER_NAME, INVALID_PARAMETER_TYPE};
+use crate::bindings::trellis::acs::types::{CpeFault, Error, ParameterFault, ParameterValue};
+use crate::fault::{
+    INVALID_ARGUMENTS, INVALID_PARAMETER_NAME, INVALID_PARAMETER_TYPE, NON_WRITABLE_PARAMETER,
+};
 
 impl Bench {
     pub(super) fn get_values(&mut self, names: &[String]) -> Result<Vec<ParameterValue>, Error> {
@@ -35,6 +37,20 @@ impl Bench {
             if known.kind != value.value_type {
                 return Err(fault(INVALID_PARAMETER_TYPE));
             }
+        }
+        let read_only = values.iter().filter(|value| {
+            self.parameters.get(&value.name).is_some_and(|parameter| parameter.read_only)
+        });
+        let parameters: Vec<_> = read_only
+            .map(|value| ParameterFault {
+                name: value.name.clone(),
+                code: NON_WRITABLE_PARAMETER,
+                text: "bench".to_owned(),
+            })
+            .collect();
+        if !parameters.is_empty() {
+            let (code, text) = (INVALID_ARGUMENTS, "bench".to_owned());
+            return Err(Error::Fault(CpeFault { code, text, parameters }));
         }
         for value in values {
             self.parameter(&value.name, &value.value_type, &value.value);

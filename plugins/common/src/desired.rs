@@ -3,13 +3,23 @@
 use std::collections::BTreeMap;
 
 use trellis_plugin::serde_json::Value as Json;
-use trellis_plugin::{Cpe, Result, Value, event};
+use trellis_plugin::{Cpe, Error, Result, Value, event, fault};
 
 use crate::Settings;
+use crate::facts::tell;
 use crate::state::Config;
 
 /// How long settings that failed are left alone, in seconds.
 const RETRY_S: u64 = 86_400;
+
+/// Faults that one setting among others may be to blame for.
+const OF_ONE_SETTING: [u32; 5] = [
+    fault::INVALID_ARGUMENTS,
+    fault::INVALID_PARAMETER_NAME,
+    fault::INVALID_PARAMETER_TYPE,
+    fault::INVALID_PARAMETER_VALUE,
+    fault::NON_WRITABLE_PARAMETER,
+];
 
 /// The last nodes of parameters that can be written and not read: they always look different.
 const SECRETS: [&str; 6] =
@@ -55,9 +65,11 @@ impl Desired {
         Self { parameters, hash }
     }
 
-    /// The names that can be compared, and so are worth watching.
-    pub(crate) fn readable(&self) -> impl Iterator<Item = &String> {
-        self.parameters.keys().filter(|name| !is_secret(name))
+    /// The names that can be compared, and so are worth watching, without those that were left
+    /// out.
+    pub(crate) fn watchable(&self, config: &Config) -> impl Iterator<Item = &String> {
+        let names = self.parameters.keys();
+        names.filter(|name| !is_secret(name) && !config.left_out.contains(name))
     }
 
     pub(crate) fn due(&self, cpe: &Cpe, last: Option<&Config>, fresh: bool) -> Option<Due> {
@@ -81,43 +93,98 @@ impl Desired {
     }
 
     /// Applies what is due and publishes how that went. Only a lost session is an error.
-    pub(crate) fn apply(&self, cpe: &mut Cpe, due: Due) -> Result<Config> {
+    pub(crate) fn apply(&self, cpe: &mut Cpe, due: Due, last: Option<&Config>) -> Result<Applied> {
+        let left_out = last.filter(|_| due == Due::Readable).map(|last| last.left_out.as_slice());
+        let left_out = left_out.unwrap_or_default();
         let wanted = self.parameters.iter();
-        let wanted = wanted.filter(|(name, _)| due == Due::Everything || !is_secret(name));
-        let wanted: Vec<_> =
-            wanted.map(|(name, text)| (name.clone(), Value::untyped(text.as_str()))).collect();
-        let outcome = if wanted.is_empty() {
-            Ok(None)
-        } else {
-            match cpe.ensure(wanted) {
-                Ok(ensured) => Ok(Some(ensured.missing).filter(|missing| !missing.is_empty())),
-                Err(error) if error.is_lost() => return Err(error),
-                Err(error) => Err(error),
-            }
+        let wanted = wanted
+            .filter(|(name, _)| due == Due::Everything || !is_secret(name))
+            .filter(|(name, _)| !left_out.contains(name));
+        let wanted: Vec<_> = wanted.map(|(name, text)| (name.clone(), text.clone())).collect();
+        let mut outcome = Outcome { missing: left_out.to_vec(), ..Outcome::default() };
+        let failure = match ensure(cpe, wanted, &mut outcome) {
+            Err(error) if error.is_lost() => return Err(error),
+            result => result.err(),
         };
-        let failed = outcome.is_err();
-        publish(cpe, outcome)?;
-        Ok(Config { hash: self.hash, tried_at: cpe.now(), failed })
+        let failed = failure.is_some();
+        publish(cpe, &outcome, failure)?;
+        let mut left_out = outcome.missing;
+        left_out.extend(outcome.refused);
+        let config = Config { hash: self.hash, tried_at: cpe.now(), failed, left_out };
+        Ok(Applied { config, wrote: outcome.written })
     }
 }
 
-fn publish(cpe: &mut Cpe, outcome: Result<Option<Vec<String>>>) -> Result<()> {
-    let (state, fault) = match outcome {
-        Ok(None) => ("applied", None),
-        Ok(Some(missing)) => {
-            ("incomplete", Some(format!("the device does not have {}", missing.join(", "))))
-        }
-        Err(error) => ("failed", Some(error.to_string())),
-    };
-    cpe.fact("config.state", state)?;
-    match fault {
-        Some(fault) => {
-            cpe.log().warn(format_args!("settings {state}: {fault}"));
-            cpe.fact("config.fault", fault)?;
-        }
-        None => cpe.withdraw_fact("config.fault"),
+/// What came of applying the settings.
+pub(crate) struct Applied {
+    pub(crate) config: Config,
+    /// Whether the device had other values.
+    pub(crate) wrote: bool,
+}
+
+#[derive(Default)]
+struct Outcome {
+    written: bool,
+    missing: Vec<String>,
+    refused: Vec<String>,
+}
+
+/// Writes what differs. A device takes all or nothing, and one setting that it refuses must not
+/// hold up the others: those that its fault names are left out, and where it names none the
+/// settings are split until they are found.
+fn ensure(cpe: &mut Cpe, mut wanted: Vec<(String, String)>, outcome: &mut Outcome) -> Result<()> {
+    if wanted.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let values = wanted.iter().map(|(name, text)| (name.clone(), Value::untyped(text.as_str())));
+    let fault = match cpe.ensure(values.collect::<Vec<_>>()) {
+        Ok(ensured) => {
+            outcome.written |= !ensured.written.is_empty();
+            outcome.missing.extend(ensured.missing);
+            return Ok(());
+        }
+        Err(Error::Fault(fault)) if OF_ONE_SETTING.contains(&fault.code) => fault,
+        Err(error) => return Err(error),
+    };
+    let named: Vec<&str> = fault.parameters.iter().map(|it| it.name.as_str()).collect();
+    let (refused, rest): (Vec<_>, Vec<_>) =
+        wanted.drain(..).partition(|(name, _)| named.contains(&name.as_str()));
+    if !refused.is_empty() {
+        outcome.refused.extend(refused.into_iter().map(|(name, _)| name));
+        return ensure(cpe, rest, outcome);
+    }
+    let mut left = rest;
+    if left.len() == 1 {
+        outcome.refused.extend(left.into_iter().map(|(name, _)| name));
+        return Ok(());
+    }
+    let right = left.split_off(left.len() / 2);
+    ensure(cpe, left, outcome)?;
+    ensure(cpe, right, outcome)
+}
+
+fn publish(cpe: &mut Cpe, outcome: &Outcome, failure: Option<Error>) -> Result<()> {
+    let mut problems = Vec::new();
+    if !outcome.missing.is_empty() {
+        problems.push(format!("the device does not have {}", outcome.missing.join(", ")));
+    }
+    if !outcome.refused.is_empty() {
+        problems.push(format!("the device refuses {}", outcome.refused.join(", ")));
+    }
+    let state = match &failure {
+        Some(_) => "failed",
+        None if problems.is_empty() => "applied",
+        None => "incomplete",
+    };
+    problems.extend(failure.map(|error| error.to_string()));
+    tell(cpe, "config.state", state)?;
+    if problems.is_empty() {
+        cpe.withdraw_fact("config.fault");
+        return Ok(());
+    }
+    let problems = problems.join("; ");
+    cpe.log().warn(format_args!("settings {state}: {problems}"));
+    tell(cpe, "config.fault", problems.as_str())
 }
 
 /// A setting as the device takes it; `None` leaves the parameter alone.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use trellis_plugin::{Fact, Value};
+use trellis_plugin::{Cpe, Error, Fact, Result, Value};
 
 use crate::Follow;
 use crate::model::matches;
@@ -11,12 +11,42 @@ use crate::model::matches;
 /// Parameters below the root, and their texts.
 pub(crate) type Known = BTreeMap<String, String>;
 
+/// The longest fact that the host takes, in bytes.
+const FACT_BYTES_MAX: usize = 1024;
+
+/// As much of a text as there is room for.
+pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default()
+}
+
+/// Publishes a fact. One that the host refuses is logged: it must not keep the device from being
+/// configured.
+pub(crate) fn tell(cpe: &mut Cpe, name: &str, fact: impl Into<Fact>) -> Result<()> {
+    let fact = match fact.into() {
+        Fact::Text(text) => Fact::from(cut(&text, FACT_BYTES_MAX)),
+        other => other,
+    };
+    let told = cpe.fact(name, fact);
+    tolerated(cpe, told)
+}
+
+/// Logs what the host refused.
+pub(crate) fn tolerated(cpe: &Cpe, result: Result<()>) -> Result<()> {
+    match result {
+        Err(Error::Refused(why)) => {
+            cpe.log().warn(why);
+            Ok(())
+        }
+        other => other,
+    }
+}
+
 /// Everything that can be said of a device with these parameters.
 pub(crate) fn of(known: &Known, follow: &[Follow]) -> BTreeMap<String, Fact> {
     let mut facts = BTreeMap::new();
     let mut text = |fact: &str, text: Option<&str>| {
         if let Some(text) = text.filter(|text| !text.is_empty()) {
-            facts.insert(fact.to_owned(), Fact::from(text));
+            facts.insert(fact.to_owned(), Fact::from(cut(text, FACT_BYTES_MAX)));
         }
     };
     let get = |name: &str| known.get(name).map(String::as_str);

@@ -10,8 +10,13 @@
 //!   and when somebody else changed one of their parameters; the readings each
 //!   `refresh-interval`. A periodic session in which nothing is due sends no request and writes
 //!   nothing.
-//! - **A fault on the settings** is published and logged, and does not end the run. The same
-//!   settings are tried again after a day.
+//! - **After `1 BOOT`** settings that can be read are compared. A device that had lost one may have
+//!   been reset without telling, and gets everything again.
+//! - **A setting that the device refuses or lacks** is left out, published and logged; the others
+//!   are applied. A fault on all of them does not end the run either: they are tried again after
+//!   a day.
+//! - **Tables that are too much for the device or for the plugin** are read by their names, as far as
+//!   anything of them is kept.
 //!
 //! | fact | |
 //! |---|---|
@@ -21,7 +26,7 @@
 //! | `wifi.ssid` | text: the first network that is enabled |
 //! | `wifi.ssids` | text: all networks, with `, ` between them |
 //! | `lan.hosts` | number: hosts that the device knows on its local network |
-//! | `config.state` | text: `applied`, `incomplete` (the device lacks parameters) or `failed` |
+//! | `config.state` | text: `applied`, `incomplete` (the device lacks or refuses some) or `failed` |
 //! | `config.fault` | text: what is wrong, unless `applied` |
 
 mod desired;

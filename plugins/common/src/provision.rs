@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use trellis_plugin::{Cpe, Result, Values, event};
 
 use crate::desired::{Desired, Due};
-use crate::facts::{self, Known};
+use crate::facts::{self, Known, cut, tell};
 use crate::model::{self, Model};
-use crate::read::{Reading, answered, read};
+use crate::read::{Reading, answered, read, read_narrowed};
 use crate::state::State;
 use crate::watch::watch;
 use crate::{Follow, Settings};
 
 /// How many parameters are kept of a device.
-const KEPT_MAX: usize = 64;
+pub(crate) const KEPT_MAX: usize = 64;
+
+/// How much of a parameter's text is kept, in bytes.
+const TEXT_BYTES_MAX: usize = 512;
 
 const UPTIME: &str = "DeviceInfo.UpTime";
 
@@ -54,7 +57,10 @@ pub fn provision(cpe: &mut Cpe, settings: &Settings, extra: Extra<'_>) -> Result
         state.root == root
             && !cpe.has_event(event::BOOTSTRAP)
             && version.is_none_or(|version| {
-                state.known.get("DeviceInfo.SoftwareVersion").is_none_or(|known| known == version)
+                state
+                    .known
+                    .get("DeviceInfo.SoftwareVersion")
+                    .is_none_or(|known| known == cut(version, TEXT_BYTES_MAX))
             })
     });
     let fresh = known_device.is_none();
@@ -76,13 +82,11 @@ pub fn provision(cpe: &mut Cpe, settings: &Settings, extra: Extra<'_>) -> Result
 
     let desired = Desired::new(&root, settings, extra.parameters);
     if let Some(due) = desired.due(cpe, run.state.config.as_ref(), fresh) {
-        let config = desired.apply(cpe, due)?;
-        if due == Due::Everything && !config.failed {
-            run.watch.extend(desired.readable().cloned());
-        }
-        run.state.config = Some(config);
+        run.configure(cpe, &desired, due)?;
     }
     if settings.notifications {
+        run.watch.sort_unstable();
+        run.watch.dedup();
         watch(cpe, &run.watch)?;
     }
     if before.as_ref() != Some(&run.state) {
@@ -103,18 +107,24 @@ impl Run<'_> {
     /// Reads the device: what it answered the last time, or, the first time and when it no
     /// longer answers that, everything of its model.
     fn refresh(&mut self, cpe: &mut Cpe) -> Result<()> {
-        let paths = std::mem::take(&mut self.state.paths);
-        let known =
-            if paths.is_empty() { None } else { answered(cpe.get_many(paths.iter().cloned()))? };
+        let root = self.state.root.as_str();
+        let mut kept: Vec<_> = self.model.kept.iter().map(|kept| kept.path).collect();
+        kept.extend(self.follow.iter().map(|follow| follow.path));
+        kept.push(UPTIME);
+        let (paths, narrowed) = (&self.state.paths, &self.state.narrowed);
+        let known = match (paths.is_empty(), narrowed.is_empty()) {
+            (true, true) => None,
+            (true, false) => Some(Values::default()),
+            (false, _) => answered(cpe.get_many(paths.iter().cloned()))?,
+        };
         let reading = match known {
-            Some(values) => Reading { values, paths },
+            Some(mut values) => {
+                values.extend(read_narrowed(cpe, root, narrowed, &kept)?);
+                Reading { values, paths: paths.clone(), narrowed: narrowed.clone() }
+            }
             None => {
-                let root = &self.state.root;
                 let objects = self.model.objects.iter();
                 let objects = objects.map(|object| format!("{root}{object}")).collect();
-                let mut kept: Vec<_> = self.model.kept.iter().map(|kept| kept.path).collect();
-                kept.extend(self.follow.iter().map(|follow| follow.path));
-                kept.push(UPTIME);
                 read(cpe, root, objects, &kept)?
             }
         };
@@ -123,7 +133,7 @@ impl Run<'_> {
             // A device that answers nothing today has not lost what it told before.
             return Ok(());
         }
-        self.state.paths = reading.paths;
+        (self.state.paths, self.state.narrowed) = (reading.paths, reading.narrowed);
         let before = std::mem::take(&mut self.state.known);
         self.keep(&reading.values, &before);
         self.uptime(cpe, &reading.values)
@@ -144,8 +154,8 @@ impl Run<'_> {
                 if watched && !before.contains_key(name) {
                     self.watch.push(parameter.name.clone());
                 }
-                let text = parameter.value.text().to_owned();
-                self.state.known.insert(name.to_owned(), text);
+                let text = cut(parameter.value.text(), TEXT_BYTES_MAX);
+                self.state.known.insert(name.to_owned(), text.to_owned());
             }
         }
     }
@@ -155,7 +165,7 @@ impl Run<'_> {
         for parameter in inform {
             let Some(name) = parameter.name.strip_prefix(&self.state.root) else { continue };
             if let Some(known) = self.state.known.get_mut(name) {
-                parameter.value.text().clone_into(known);
+                cut(parameter.value.text(), TEXT_BYTES_MAX).clone_into(known);
             }
         }
         self.uptime(cpe, inform)
@@ -164,7 +174,34 @@ impl Run<'_> {
     /// Published and not kept: it is another one each time.
     fn uptime(&self, cpe: &mut Cpe, values: &Values) -> Result<()> {
         let uptime_s = values.parse::<u32>(&format!("{}{UPTIME}", self.state.root));
-        uptime_s.map_or(Ok(()), |uptime_s| cpe.fact("device.uptime-s", uptime_s))
+        uptime_s.map_or(Ok(()), |uptime_s| tell(cpe, "device.uptime-s", uptime_s))
+    }
+
+    /// Applies the settings. A device that comes back from a restart with other values than it
+    /// was given may have been reset without telling: then it has lost what cannot be compared,
+    /// too.
+    fn configure(&mut self, cpe: &mut Cpe, desired: &Desired, due: Due) -> Result<()> {
+        let mut due = due;
+        let mut applied = desired.apply(cpe, due, self.state.config.as_ref())?;
+        if due == Due::Readable && applied.wrote && cpe.has_event(event::BOOT) {
+            due = Due::Everything;
+            applied = desired.apply(cpe, due, None)?;
+            let root = self.state.root.as_str();
+            let known = self.state.known.keys().filter(|name| self.is_watched(name));
+            self.watch = known.map(|name| format!("{root}{name}")).collect();
+        }
+        if due == Due::Everything && !applied.config.failed {
+            self.watch.extend(desired.watchable(&applied.config).cloned());
+        }
+        self.state.config = Some(applied.config);
+        Ok(())
+    }
+
+    /// Whether the device shall tell of changes of what has this name below the root.
+    fn is_watched(&self, name: &str) -> bool {
+        let watched = self.model.kept.iter().filter(|kept| kept.watched).map(|kept| kept.path);
+        let mut watched = watched.chain(self.follow.iter().map(|follow| follow.path));
+        watched.any(|pattern| model::matches(pattern, name))
     }
 
     /// Publishes the facts that changed since the last session.
@@ -173,7 +210,7 @@ impl Run<'_> {
         let now = facts::of(&self.state.known, self.follow);
         for (name, fact) in &now {
             if before.get(name) != Some(fact) {
-                cpe.fact(name, fact.clone())?;
+                tell(cpe, name, fact.clone())?;
             }
         }
         for name in before.keys().filter(|name| !now.contains_key(*name)) {

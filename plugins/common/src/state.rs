@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trellis_plugin::{Cpe, Result};
 
-use crate::facts::Known;
+use crate::facts::{Known, tolerated};
 
 const KEY: &str = "device";
 
@@ -19,6 +19,9 @@ pub(crate) struct State {
     pub(crate) read_at: u64,
     /// The paths that the device can answer together.
     pub(crate) paths: Vec<String>,
+    /// Objects that are too much for it, and are read name by name.
+    #[serde(default)]
+    pub(crate) narrowed: Vec<String>,
     /// What is kept of the readings, by the names below the root.
     pub(crate) known: Known,
     /// What became of the settings; `None` until they were tried.
@@ -33,6 +36,9 @@ pub(crate) struct Config {
     pub(crate) hash: u64,
     pub(crate) tried_at: u64,
     pub(crate) failed: bool,
+    /// Settings that the device lacks or refuses: not tried again before something changes.
+    #[serde(default)]
+    pub(crate) left_out: Vec<String>,
 }
 
 impl State {
@@ -42,6 +48,7 @@ impl State {
             root,
             read_at: 0,
             paths: Vec::new(),
+            narrowed: Vec::new(),
             known: Known::new(),
             config: None,
         }
@@ -53,7 +60,9 @@ impl State {
         state.filter(|state| state.version == VERSION)
     }
 
+    /// Saves it. A record beyond the host's limit is not: the device is then learned anew, which
+    /// is better than to fail its session.
     pub(crate) fn save(&self, cpe: &Cpe) -> Result<()> {
-        cpe.memory().set(KEY, self)
+        tolerated(cpe, cpe.memory().set(KEY, self))
     }
 }

@@ -171,10 +171,10 @@ fn secrets_are_written_once_and_never_compared() {
 }
 
 #[test]
-fn settings_that_the_device_refuses_wait_for_a_day() {
+fn settings_that_the_device_cannot_take_now_wait_for_a_day() {
     let mut bench = router();
     with_settings(&mut bench, &json!({ ".Time.NTPServer1": "a" }));
-    bench.fault(WRITE, fault::INVALID_ARGUMENTS);
+    bench.fault(WRITE, fault::REQUEST_DENIED);
     run(&mut bench, &[event::BOOTSTRAP], &INFORM);
     assert_eq!(bench.fact("config.state"), Some(&"failed".into()));
     assert!(bench.fact("config.fault").is_some());
@@ -189,11 +189,61 @@ fn settings_that_the_device_refuses_wait_for_a_day() {
 }
 
 #[test]
-fn parameters_that_the_device_lacks_are_reported() {
+fn one_setting_that_the_device_refuses_does_not_hold_up_the_others() {
     let mut bench = router();
-    with_settings(&mut bench, &json!({ "Device.Users.X": "1" }));
+    bench.read_only("Device.Time.NTPServer1");
+    with_settings(&mut bench, &json!({ ".Time.NTPServer1": "a", ".WiFi.SSID.1.SSID": "b" }));
     run(&mut bench, &[event::BOOTSTRAP], &INFORM);
+    assert_eq!(bench.value("Device.WiFi.SSID.1.SSID"), Some("b"));
+    assert_eq!(bench.value("Device.ManagementServer.PeriodicInformInterval"), Some("3600"));
     assert_eq!(bench.fact("config.state"), Some(&"incomplete".into()));
+    let fault = "the device refuses Device.Time.NTPServer1";
+    assert_eq!(bench.fact("config.fault"), Some(&fault.into()));
+    assert_idle(&mut bench);
+    assert_eq!(run(&mut bench, &[event::BOOT], &INFORM), [READ]);
+}
+
+#[test]
+fn one_setting_that_is_refused_without_a_name_is_found() {
+    let mut bench = router();
+    with_settings(&mut bench, &json!({ ".Time.NTPServer1": "a" }));
+    // All of it, then the half and the single one that it is in.
+    for _ in 0..2 {
+        bench.fault("SetParameterValues Device.ManagementServer.", fault::INVALID_ARGUMENTS);
+    }
+    run(&mut bench, &[event::BOOTSTRAP], &INFORM);
+    assert_eq!(bench.value("Device.Time.NTPServer1"), Some("a"));
+    assert_eq!(bench.value("Device.ManagementServer.PeriodicInformInterval"), Some("3600"));
+    assert_eq!(bench.fact("config.state"), Some(&"incomplete".into()));
+}
+
+#[test]
+fn a_reset_that_the_device_does_not_tell_of_is_noticed_after_its_restart() {
+    let mut bench = router();
+    let key = "Device.WiFi.AccessPoint.1.Security.KeyPassphrase";
+    with_settings(&mut bench, &json!({ key: "s3cret" }));
+    run(&mut bench, &[event::BOOTSTRAP], &INFORM);
+    bench
+        .parameter(key, "string", "")
+        .parameter("Device.ManagementServer.PeriodicInformInterval", "unsignedInt", "60")
+        .forget_notifications();
+    let rpcs = run(&mut bench, &[event::BOOT], &INFORM);
+    assert_eq!(rpcs, [READ, WRITE, READ, WRITE, WATCH]);
+    assert_eq!(bench.value(key), Some("s3cret"));
+    assert_eq!(bench.notification("Device.WiFi.SSID.1.SSID"), Some(1));
+    assert_idle(&mut bench);
+}
+
+#[test]
+fn texts_of_any_length_do_not_keep_the_device_from_being_configured() {
+    let mut bench = router();
+    for number in 1..60 {
+        let name = format!("Device.WiFi.SSID.{number}.SSID");
+        bench.parameter(&name, "string", &format!("network-{number}-{}", "x".repeat(20)));
+    }
+    bench.parameter("Device.DeviceInfo.SoftwareVersion", "string", &"v".repeat(100_000));
+    run(&mut bench, &[event::BOOTSTRAP], &INFORM);
+    assert_eq!(bench.value("Device.ManagementServer.PeriodicInformInterval"), Some("3600"));
     assert_idle(&mut bench);
 }
 
@@ -228,8 +278,40 @@ fn an_object_too_large_is_read_by_its_names() {
     assert_eq!(bench.fact("device.model"), Some(&"FR".into()));
     assert_eq!(bench.fact("wifi.ssid"), Some(&"home".into()));
     bench.wait(86_400);
-    assert_eq!(run(&mut bench, &[event::PERIODIC], &INFORM), [READ]);
+    assert_eq!(run(&mut bench, &[event::PERIODIC], &INFORM), [READ, "GetParameterNames", READ]);
     assert!(!bench.rpcs()[0].contains("Device.DeviceInfo. "));
+}
+
+#[test]
+fn new_rows_of_a_table_that_is_read_by_its_names_are_found() {
+    let mut bench = router();
+    for _ in 0..2 {
+        bench.fault("GetParameterValues Device.WiFi.SSID.", fault::RESOURCES_EXCEEDED);
+        bench.fault("GetParameterValues Device.DeviceInfo. ", fault::RESOURCES_EXCEEDED);
+    }
+    run(&mut bench, &[event::BOOTSTRAP], &INFORM);
+    assert_eq!(bench.fact("wifi.ssids"), Some(&"home".into()));
+    bench.parameter("Device.WiFi.SSID.2.SSID", "string", "guests").wait(86_400);
+    run(&mut bench, &[event::PERIODIC], &INFORM);
+    assert_eq!(bench.fact("wifi.ssids"), Some(&"home, guests".into()));
+    assert_eq!(bench.notification("Device.WiFi.SSID.2.SSID"), Some(1));
+}
+
+#[test]
+fn a_table_without_end_costs_a_bounded_number_of_requests() {
+    let mut bench = router();
+    for number in 1..=300 {
+        let name = format!("Device.IP.Interface.{number}.IPv4Address.1.IPAddress");
+        bench.parameter(&name, "string", "10.0.0.1");
+    }
+    for _ in 0..2 {
+        let interfaces = "GetParameterValues Device.IP.Interface.";
+        let all = "GetParameterValues Device.DeviceInfo.";
+        bench.fault(interfaces, fault::RESOURCES_EXCEEDED).fault(all, fault::RESOURCES_EXCEEDED);
+    }
+    let rpcs = run(&mut bench, &[event::BOOTSTRAP], &INFORM);
+    assert!(rpcs.len() < 160, "{}", rpcs.len());
+    assert_eq!(bench.fact("config.state"), Some(&"applied".into()));
 }
 
 #[test]
