@@ -83,7 +83,7 @@ async fn header_names_go_out_in_title_case_and_the_cookie_has_no_expiry() {
     let names: Vec<&str> = answer.headers.iter().map(|(name, _)| name.as_str()).collect();
     assert!(names.contains(&"Content-Type") && names.contains(&"Set-Cookie"), "{names:?}");
     let cookie = answer.header("set-cookie").expect("a cookie");
-    assert!(cookie.starts_with("session=") && cookie.ends_with("; Path=/"), "{cookie}");
+    assert!(cookie.starts_with("trellis-session=") && cookie.ends_with("; Path=/"), "{cookie}");
     assert!(cookie.len() < 64, "{cookie}");
 }
 
@@ -161,4 +161,20 @@ async fn a_body_that_stops_or_that_is_too_slow_is_refused() {
         let mut again = connect(&server.url());
         assert_eq!(post(&mut again, &inform("nothing", "S1")).await.status, 200);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_reads_no_answers_does_not_keep_its_connection() {
+    use tokio::io::AsyncWriteExt;
+    let server = Server::with_config(
+        &guests(),
+        "[cwmp]\nconnections-max = 1\nwrite-seconds-max = 1\nidle-seconds-max = 60\n",
+    );
+    let address = server.url().replace("http://", "").replace('/', "");
+    let mut deaf = tokio::net::TcpStream::connect(&address).await.expect("connected");
+    let requests = "GET / HTTP/1.1\r\nHost: acs\r\n\r\n".repeat(1_000);
+    let talking = async { while deaf.write_all(requests.as_bytes()).await.is_ok() {} };
+    assert!(tokio::time::timeout(Duration::from_secs(20), talking).await.is_ok(), "still open");
+    let mut cpe = connect(&server.url());
+    assert_eq!(post(&mut cpe, &inform("nothing", "S1")).await.status, 200);
 }

@@ -25,8 +25,16 @@ pub mod namespace {
     pub const CWMP_1_1: &str = "urn:dslforum-org:cwmp-1-1";
     /// CWMP 1.2, 1.3 and 1.4: there is no later URN.
     pub const CWMP_1_2: &str = "urn:dslforum-org:cwmp-1-2";
-    /// What every CWMP namespace begins with, also the ones that devices made up.
-    pub const CWMP_PREFIX: &str = "urn:dslforum-org:cwmp-";
+    /// What the namespaces of CWMP 1 begin with, also those that devices made up.
+    const CWMP_1_PREFIX: &str = "urn:dslforum-org:cwmp-1-";
+
+    /// Whether a URN is a namespace of CWMP 1, be it one that the standard has or one that a
+    /// device made up, such as `urn:dslforum-org:cwmp-1-4`.
+    pub fn is_cwmp_1(urn: &str) -> bool {
+        let minor = urn.strip_prefix(CWMP_1_PREFIX).unwrap_or_default();
+        (1..=3).contains(&minor.len()) && minor.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
     /// The SOAP 1.1 envelope.
     pub const SOAP_ENVELOPE: &str = "http://schemas.xmlsoap.org/soap/envelope/";
     /// The SOAP 1.1 encoding.
@@ -74,7 +82,7 @@ impl CwmpVersion {
         match urn {
             namespace::CWMP_1_1 => Self::V1_1,
             namespace::CWMP_1_0 => Self::V1_0,
-            other if other.starts_with(namespace::CWMP_PREFIX) => Self::V1_2,
+            other if namespace::is_cwmp_1(other) => Self::V1_2,
             _ => Self::V1_0,
         }
     }

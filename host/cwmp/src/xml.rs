@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use quick_xml::NsReader;
 use quick_xml::errors::{Error as XmlError, IllFormedError, SyntaxError};
 use quick_xml::events::{BytesRef, BytesStart, Event};
-use quick_xml::name::{QName, ResolveResult};
+use quick_xml::name::{NamespaceError, QName, ResolveResult};
 
 use crate::boolean;
 use crate::error::{DecodeError, DecodeErrorKind};
@@ -324,6 +324,9 @@ impl<'a> Xml<'a> {
         self.reader.read_event().map_err(|error| {
             self.error(match error {
                 XmlError::Syntax(SyntaxError::InvalidBangMarkup) => malformed(&error),
+                XmlError::Namespace(NamespaceError::TooManyBindings(limit)) => {
+                    malformed(&format!("there are more than {limit} namespace declarations"))
+                }
                 XmlError::Syntax(_) | XmlError::IllFormed(IllFormedError::MissingEndTag(_)) => {
                     DecodeErrorKind::Truncated
                 }

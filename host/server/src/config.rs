@@ -39,7 +39,7 @@ pub(crate) struct CwmpConfig {
     pub(crate) listen: SocketAddr,
     body_bytes_max: usize,
     first_body_bytes_max: usize,
-    large_bodies_max: usize,
+    large_bodies_bytes_max: usize,
     body_seconds_max: u64,
     body_bytes_per_second_min: u64,
     body_idle_seconds_max: u64,
@@ -192,7 +192,7 @@ impl Config {
         SouthboundSettings {
             body_bytes_max: it.body_bytes_max,
             first_body_bytes_max: it.first_body_bytes_max,
-            large_bodies_max: it.large_bodies_max,
+            large_bodies_bytes_max: it.large_bodies_bytes_max,
             body_time: Duration::from_secs(it.body_seconds_max),
             body_rate_min: it.body_bytes_per_second_min,
             body_idle: Duration::from_secs(it.body_idle_seconds_max),

@@ -113,25 +113,24 @@ impl OpenSessions {
         handle.ended.cancel();
     }
 
-    /// The session of a POST with this cookie, on a connection that this session last used.
-    /// The connection speaks only for a device that has sent no cookie: behind a proxy, two
-    /// devices may share one.
+    /// The session of a POST with these cookies, on a connection that `connection` last used.
+    /// The connection speaks only for a device that has sent no cookie of its session: behind a
+    /// proxy, two devices may share one.
     pub(crate) fn find(
         &self,
-        cookie: Option<&SessionId>,
+        cookies: &[SessionId],
         connection: Option<&SessionId>,
     ) -> Option<Arrival> {
         let mut open = self.lock();
-        let session = cookie.or(connection)?;
-        let entry = open.sessions.get_mut(session)?;
-        if cookie.is_some() {
-            entry.has_cookie = true;
-        } else if entry.has_cookie {
+        let named = cookies.iter().find(|cookie| open.sessions.contains_key(cookie));
+        let entry = open.sessions.get_mut(named.or(connection)?)?;
+        if named.is_none() && entry.has_cookie {
             return None;
         }
+        entry.has_cookie |= named.is_some();
         entry.arriving.0.fetch_add(1, Ordering::Relaxed);
         Some(Arrival {
-            session: session.clone(),
+            session: named.or(connection)?.clone(),
             posts: entry.posts.clone(),
             arriving: entry.arriving.clone(),
         })

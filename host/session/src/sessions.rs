@@ -55,15 +55,15 @@ impl Sessions {
         }))
     }
 
-    /// The open session of a POST whose headers have come. `cookie` is the session that the
+    /// The open session of a POST whose headers have come. `cookies` are the sessions that the
     /// device names, `connection` the one that last used its connection, for devices without
     /// cookies.
     pub fn arrival(
         &self,
-        cookie: Option<&SessionId>,
+        cookies: &[SessionId],
         connection: Option<&SessionId>,
     ) -> Option<Arrival> {
-        self.0.open.find(cookie, connection)
+        self.0.open.find(cookies, connection)
     }
 
     /// Answers one POST.

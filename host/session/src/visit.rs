@@ -97,7 +97,7 @@ impl Visit {
             };
         // A device looks for our elements in the namespace that it declared itself, also when
         // the standard has no such namespace.
-        let urn = if inform.namespace.starts_with(namespace::CWMP_PREFIX) {
+        let urn = if namespace::is_cwmp_1(&inform.namespace) {
             inform.namespace.clone()
         } else {
             version.unwrap_or(CwmpVersion::V1_0).namespace().to_owned()
@@ -214,6 +214,8 @@ impl Visit {
             Ok(_) => {
                 metrics::counter!("trellis_limit_reached_total", "limit" => "undelivered")
                     .increment(1);
+                let (method, limit) = (message.name(), UNDELIVERED_MESSAGES_MAX);
+                tracing::warn!(method, limit, "no room to show another message to a plugin");
             }
             Err(error) => tracing::warn!(%error, "a message of the device cannot be kept"),
         }

@@ -19,14 +19,14 @@ const NOT_COMPRESSED: Refusal = Refusal(StatusCode::BAD_REQUEST, "the body canno
 /// Reads bodies.
 pub(crate) struct Reader<'a> {
     pub(crate) settings: &'a SouthboundSettings,
-    /// The places of large bodies.
-    pub(crate) large_bodies: &'a Semaphore,
+    /// The memory for large bodies.
+    pub(crate) memory: &'a BodyMemory,
     /// The largest size, in bytes.
     pub(crate) max: usize,
 }
 
-/// A body, and the place that a large one has; it is to be held as long as the body is.
-type Body<'a> = (Bytes, Option<SemaphorePermit<'a>>);
+/// A body, and the memory that is set aside for a large one as long as there is the body.
+type Body<'a> = (Bytes, Lease<'a>);
 
 impl<'a> Reader<'a> {
     /// Reads a body, decompressed.
@@ -40,26 +40,25 @@ impl<'a> Reader<'a> {
             return Err(too_large());
         }
         let coding = Coding::of(headers)?;
-        let (bytes, mut place) = self.collect(body).await?;
-        let Some(coding) = coding else { return Ok((bytes, place)) };
-        if place.is_none() && self.max > self.settings.first_body_bytes_max {
-            // What it inflates to is not known before.
-            place = Some(self.place().await?);
-        }
+        let (bytes, mut lease) = self.collect(body).await?;
+        let Some(coding) = coding else { return Ok((bytes, lease)) };
+        // What it inflates to is not known before.
+        self.grow(&mut lease, self.max).await?;
         let max = self.max;
         let inflating = tokio::task::spawn_blocking(move || coding.inflate(&bytes, max));
         let bytes = inflating.await.map_err(|_| NOT_COMPRESSED)??;
         if bytes.len() > max {
             return Err(too_large());
         }
-        Ok((bytes.into(), place))
+        lease.shrink(bytes.len());
+        Ok((bytes.into(), lease))
     }
 
     async fn collect(&self, body: &mut Incoming) -> Result<Body<'a>, Refusal> {
         let began = Instant::now();
         let mut waited = Duration::ZERO;
         let mut bytes = BytesMut::new();
-        let mut place = None;
+        let mut lease = self.memory.lease();
         loop {
             let deadline = began + waited + self.time(bytes.len());
             let idle = Instant::now() + self.settings.body_idle;
@@ -72,14 +71,12 @@ impl<'a> Reader<'a> {
             if length > self.max {
                 return Err(too_large());
             }
-            if length > self.settings.first_body_bytes_max && place.is_none() {
-                let waiting = Instant::now();
-                place = Some(self.place().await?);
-                waited += waiting.elapsed();
-            }
+            let waiting = Instant::now();
+            self.grow(&mut lease, length).await?;
+            waited += waiting.elapsed();
             bytes.extend_from_slice(&data);
         }
-        Ok((bytes.freeze(), place))
+        Ok((bytes.freeze(), lease))
     }
 
     /// How long a body may take of which so many bytes have come.
@@ -89,15 +86,76 @@ impl<'a> Reader<'a> {
         self.settings.body_time.saturating_add(moving)
     }
 
-    /// A place for a large body.
-    async fn place(&self) -> Result<SemaphorePermit<'a>, Refusal> {
-        let place = timeout(self.settings.body_time, self.large_bodies.acquire()).await;
-        place.ok().and_then(Result::ok).ok_or_else(|| {
-            limit_reached("large_bodies");
-            let why = "too many large bodies are on their way";
-            Refusal(StatusCode::SERVICE_UNAVAILABLE, why)
-        })
+    /// Sets memory aside for a body of so many bytes, unless it is a small one.
+    async fn grow(&self, lease: &mut Lease<'a>, bytes: usize) -> Result<(), Refusal> {
+        if bytes <= self.settings.first_body_bytes_max {
+            return Ok(());
+        }
+        match timeout(self.settings.body_idle, lease.grow(bytes)).await {
+            Ok(()) => Ok(()),
+            Err(_) => {
+                limit_reached("large_bodies_bytes");
+                let why = "too many large bodies are on their way";
+                Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, why))
+            }
+        }
     }
+}
+
+/// The memory for large bodies, which connections share: a permit is [`UNIT`] bytes.
+pub(crate) struct BodyMemory(Semaphore);
+
+/// Part of that memory.
+pub(crate) struct Lease<'a> {
+    memory: &'a Semaphore,
+    permit: Option<SemaphorePermit<'a>>,
+}
+
+const UNIT: usize = 256 << 10;
+
+impl BodyMemory {
+    /// Memory for at least two of the largest bodies: one may be stuck.
+    pub(crate) fn new(settings: &SouthboundSettings) -> Self {
+        let bytes = settings.large_bodies_bytes_max.max(settings.body_bytes_max.saturating_mul(2));
+        Self(Semaphore::new(units(bytes).min(Semaphore::MAX_PERMITS)))
+    }
+
+    fn lease(&self) -> Lease<'_> {
+        Lease { memory: &self.0, permit: None }
+    }
+}
+
+impl Lease<'_> {
+    /// Waits for as many bytes.
+    async fn grow(&mut self, bytes: usize) {
+        let missing = units(bytes).saturating_sub(self.units());
+        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
+        if missing == 0 {
+            return;
+        }
+        // The semaphore is never closed.
+        let Ok(more) = self.memory.acquire_many(missing).await else { return };
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            None => self.permit = Some(more),
+        }
+    }
+
+    /// Gives back what as many bytes do not need.
+    fn shrink(&mut self, bytes: usize) {
+        let surplus = self.units().saturating_sub(units(bytes));
+        if let Some(permit) = &mut self.permit {
+            drop(permit.split(surplus));
+        }
+    }
+
+    fn units(&self) -> usize {
+        self.permit.as_ref().map_or(0, SemaphorePermit::num_permits)
+    }
+}
+
+fn units(bytes: usize) -> usize {
+    bytes.div_ceil(UNIT)
 }
 
 /// How long the rest of a refused body is read and dropped.

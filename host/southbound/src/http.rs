@@ -10,10 +10,9 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE};
 use hyper::{Method, Request, Response, StatusCode};
 use rand::RngExt;
-use tokio::sync::Semaphore;
 use trellis_session::{Answer, Arrival, Reply, SessionId, Sessions};
 
-use crate::body::{Reader, linger};
+use crate::body::{BodyMemory, Reader, linger};
 use crate::cookie;
 use crate::settings::SouthboundSettings;
 
@@ -26,7 +25,7 @@ pub trait Handler: Clone + Send + Sync + 'static {
     /// Takes note of a POST whose headers have come; see [`Sessions::arrival`].
     fn arrival(
         &self,
-        cookie: Option<&SessionId>,
+        cookies: &[SessionId],
         connection: Option<&SessionId>,
     ) -> Option<Self::Arrival>;
 
@@ -42,12 +41,8 @@ pub trait Handler: Clone + Send + Sync + 'static {
 impl Handler for Sessions {
     type Arrival = Arrival;
 
-    fn arrival(
-        &self,
-        cookie: Option<&SessionId>,
-        connection: Option<&SessionId>,
-    ) -> Option<Arrival> {
-        Sessions::arrival(self, cookie, connection)
+    fn arrival(&self, cookies: &[SessionId], connection: Option<&SessionId>) -> Option<Arrival> {
+        Sessions::arrival(self, cookies, connection)
     }
 
     async fn post(&self, body: Bytes, charset: Option<&str>, arrival: Option<Arrival>) -> Answer {
@@ -70,7 +65,7 @@ pub(crate) async fn answer<H: Handler>(
     connection: &Connection,
     handler: &H,
     settings: &SouthboundSettings,
-    large_bodies: &Semaphore,
+    memory: &BodyMemory,
 ) -> Result<HttpResponse, Infallible> {
     if request.method() != Method::POST {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "CWMP uses POST");
@@ -78,16 +73,16 @@ pub(crate) async fn answer<H: Handler>(
         return Ok(response);
     }
     let (head, mut body) = request.into_parts();
-    let cookie = cookie::session(&head.headers);
-    let arrival = handler.arrival(cookie.as_ref(), connection.get().as_ref());
+    let cookies = cookie::sessions(&head.headers);
+    let arrival = handler.arrival(&cookies, connection.get().as_ref());
     let max = if arrival.is_some() {
         settings.body_bytes_max
     } else {
         settings.first_body_bytes_max.min(settings.body_bytes_max)
     };
-    // The place is held until the answer is there: so long the body is in memory.
-    let reader = Reader { settings, large_bodies, max };
-    let (body, _place) = match reader.read(&head.headers, &mut body).await {
+    // The lease is held until the answer is there: so long the body is in memory.
+    let reader = Reader { settings, memory, max };
+    let (body, _lease) = match reader.read(&head.headers, &mut body).await {
         Ok(read) => read,
         Err(Refusal(status, why)) => {
             linger(&head.headers, body);
@@ -103,7 +98,7 @@ pub(crate) async fn answer<H: Handler>(
     let answer = handler.post(body, charset.as_deref(), arrival).await;
     connection.set(answer.session.clone());
     let mut response = response(answer.reply, settings);
-    if let Some(session) = answer.session.filter(|session| Some(session) != cookie.as_ref())
+    if let Some(session) = answer.session.filter(|session| !cookies.contains(session))
         && let Ok(value) = HeaderValue::from_str(&cookie::set_cookie(&session))
     {
         response.headers_mut().insert(SET_COOKIE, value);

@@ -15,6 +15,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::body::BodyMemory;
 use crate::http::{Connection, Handler, answer, limit_reached};
 use crate::settings::SouthboundSettings;
 
@@ -57,7 +58,7 @@ impl Listener {
     pub async fn serve<H: Handler>(self, handler: H, stop: CancellationToken) {
         let connections = TaskTracker::new();
         let permits = Arc::new(Semaphore::new(self.settings.connections_max));
-        let large_bodies = Arc::new(Semaphore::new(self.settings.large_bodies_max.max(1)));
+        let memory = Arc::new(BodyMemory::new(&self.settings));
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -77,9 +78,9 @@ impl Listener {
                 continue;
             };
             let (handler, settings) = (handler.clone(), Arc::clone(&self.settings));
-            let (stop, large_bodies) = (stop.clone(), Arc::clone(&large_bodies));
+            let (stop, memory) = (stop.clone(), Arc::clone(&memory));
             connections.spawn(async move {
-                serve_connection(stream, handler, settings, large_bodies, stop).await;
+                serve_connection(stream, handler, settings, memory, stop).await;
                 drop(permit);
             });
         }
@@ -92,7 +93,7 @@ async fn serve_connection<H: Handler>(
     stream: TcpStream,
     handler: H,
     settings: Arc<SouthboundSettings>,
-    large_bodies: Arc<Semaphore>,
+    memory: Arc<BodyMemory>,
     stop: CancellationToken,
 ) {
     // Answers are small and complete; nothing is gained by waiting for more.
@@ -103,8 +104,8 @@ async fn serve_connection<H: Handler>(
     let options = Arc::clone(&settings);
     let service = service_fn(move |request| {
         let (state, handler) = (Arc::clone(&state), handler.clone());
-        let (settings, large_bodies) = (Arc::clone(&settings), Arc::clone(&large_bodies));
-        async move { answer(request, &state, &handler, &settings, &large_bodies).await }
+        let (settings, memory) = (Arc::clone(&settings), Arc::clone(&memory));
+        async move { answer(request, &state, &handler, &settings, &memory).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -11,14 +11,14 @@ pub struct SouthboundSettings {
     /// The largest body of a POST that belongs to no session, which can only be an Inform, in
     /// bytes. Default 1 MiB.
     pub first_body_bytes_max: usize,
-    /// Bodies larger than that at once; further ones wait. Default 16.
-    pub large_bodies_max: usize,
-    /// How long a body may take to come, besides what it needs at the least rate; and how long
-    /// it may wait for a place. Default 60 s.
+    /// Memory for all bodies larger than that, in bytes; at least twice the largest body. Where it
+    /// is used up, bodies wait. Default 512 MiB.
+    pub large_bodies_bytes_max: usize,
+    /// How long a body may take to come, besides what it needs at the least rate. Default 60 s.
     pub body_time: Duration,
     /// The least rate of a body, in bytes per second. Default 4 KiB.
     pub body_rate_min: u64,
-    /// How long nothing may come of a body. Default 30 s.
+    /// How long nothing may come of a body, and how long it may wait for memory. Default 30 s.
     pub body_idle: Duration,
     /// How long a device may leave an answer unread. Default 30 s.
     pub write_time: Duration,
@@ -26,7 +26,7 @@ pub struct SouthboundSettings {
     pub idle: Duration,
     /// Headers of one request. Default 64.
     pub headers_max: usize,
-    /// The size of all headers of one request, in bytes. Default 32 KiB.
+    /// The size of all headers of one request, in bytes, to within one read. Default 32 KiB.
     pub header_bytes_max: usize,
     /// Connections at once; further ones are closed. Default 20,000.
     pub connections_max: usize,
@@ -40,7 +40,7 @@ impl Default for SouthboundSettings {
         Self {
             body_bytes_max: 64 << 20,
             first_body_bytes_max: 1 << 20,
-            large_bodies_max: 16,
+            large_bodies_bytes_max: 512 << 20,
             body_time: Duration::from_secs(60),
             body_rate_min: 4 << 10,
             body_idle: Duration::from_secs(30),

@@ -94,8 +94,8 @@ fn identity_schema() -> Json {
     })
 }
 
-/// The name by a template. `None` where the router lacks what the template names: virtual routers
-/// have no serial number, and must not all get the same name.
+/// The name by a template. `None` where the router lacks what the template names, such as a product
+/// class: a name with a gap is nobody's.
 fn name(template: &str, device: &DeviceId) -> Option<String> {
     let mut name = template.to_owned();
     for (part, text) in [

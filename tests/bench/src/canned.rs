@@ -25,7 +25,7 @@ impl Handler for Canned {
     /// What the connection last said.
     type Arrival = u32;
 
-    fn arrival(&self, _cookie: Option<&SessionId>, connection: Option<&SessionId>) -> Option<u32> {
+    fn arrival(&self, _cookies: &[SessionId], connection: Option<&SessionId>) -> Option<u32> {
         connection.and_then(|it| it.as_str().rsplit('-').next()?.parse().ok())
     }
 
