@@ -6,17 +6,29 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each room, and what it may depend on in the house.
-const ROOMS: [(&str, &[&str]); 6] = [
+const ROOMS: [(&str, &[&str]); 7] = [
     ("trellis-cwmp", &[]),
     ("trellis-store", &["trellis-cwmp"]),
     ("trellis-plugin-host", &["trellis-cwmp"]),
     ("trellis-session", &["trellis-cwmp", "trellis-plugin-host", "trellis-store"]),
     ("trellis-southbound", &["trellis-session"]),
-    ("trellis", &["trellis-plugin-host", "trellis-session", "trellis-southbound", "trellis-store"]),
+    ("trellis-northbound", &["trellis-session", "trellis-store"]),
+    (
+        "trellis",
+        &[
+            "trellis-northbound",
+            "trellis-plugin-host",
+            "trellis-session",
+            "trellis-southbound",
+            "trellis-store",
+        ],
+    ),
 ];
 
 /// Libraries that only one room may name.
-const RESERVED: [(&str, &str); 6] = [
+const RESERVED: [(&str, &str); 8] = [
+    ("axum", "trellis-northbound"),
+    ("metrics-exporter-prometheus", "trellis-northbound"),
     ("wasmtime", "trellis-plugin-host"),
     ("wasmtime-wasi", "trellis-plugin-host"),
     ("hyper", "trellis-southbound"),

@@ -9,6 +9,7 @@ mod architecture;
 mod broken;
 mod crash;
 mod http;
+mod operator;
 mod plugins;
 mod raw;
 mod server;

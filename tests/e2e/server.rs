@@ -18,6 +18,7 @@ pub(crate) struct Server {
     child: Child,
     folder: TempDir,
     address: String,
+    operator: String,
     plugins: PathBuf,
     starts: usize,
 }
@@ -49,13 +50,18 @@ impl Server {
     pub(crate) fn with_config(plugins: &Path, config: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("trellis.toml"), config).expect("written");
-        let (child, address) = launch(folder.path(), plugins, 0);
-        Self { child, folder, address, plugins: plugins.to_owned(), starts: 1 }
+        let (child, address, operator) = launch(folder.path(), plugins, 0);
+        Self { child, folder, address, operator, plugins: plugins.to_owned(), starts: 1 }
     }
 
     /// The ACS URL.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
+    }
+
+    /// The operator's address.
+    pub(crate) fn operator(&self) -> &str {
+        &self.operator
     }
 
     /// The data folder.
@@ -71,16 +77,22 @@ impl Server {
 
     /// Starts again on the same data.
     pub(crate) fn restart(&mut self) {
-        let (child, address) = launch(self.folder.path(), &self.plugins, self.starts);
+        let (child, address, operator) = launch(self.folder.path(), &self.plugins, self.starts);
         self.starts += 1;
         self.child = child;
         self.address = address;
+        self.operator = operator;
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().expect("kill runs").success());
     }
 
     /// Sends SIGTERM and waits for a clean end.
     pub(crate) fn stop(&mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").arg(pid).status().expect("kill runs").success());
+        self.terminate();
         let status = self.child.wait().expect("it ends");
         assert!(status.success(), "{status}: {}", self.log_text());
     }
@@ -141,11 +153,12 @@ impl Drop for Server {
     }
 }
 
-fn launch(folder: &Path, plugins: &Path, number: usize) -> (Child, String) {
+fn launch(folder: &Path, plugins: &Path, number: usize) -> (Child, String, String) {
     let log = folder.join(format!("log-{number}"));
     let file = std::fs::File::create(&log).expect("a file");
     let mut child = Command::new(env!("CARGO_BIN_EXE_trellis"))
-        .args(["serve", "--cwmp", "127.0.0.1:0", "--log-format", "json"])
+        .args(["serve", "--cwmp", "127.0.0.1:0", "--operator", "127.0.0.1:0"])
+        .args(["--log-format", "json"])
         .args(["--log", "info,trellis_session=debug,plugin=debug"])
         .arg("--config")
         .arg(folder.join("trellis.toml"))
@@ -163,9 +176,12 @@ fn launch(folder: &Path, plugins: &Path, number: usize) -> (Child, String) {
     loop {
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let ready = lines.filter_map(|line| line["cwmp"].as_str().map(str::to_owned)).next();
-        if let Some(address) = ready {
-            return (child, address);
+        let mut ready = lines.filter_map(|line| {
+            let text = |name: &str| line[name].as_str().map(str::to_owned);
+            Some((text("cwmp")?, text("operator")?))
+        });
+        if let Some((address, operator)) = ready.next() {
+            return (child, address, operator);
         }
         let ended = child.try_wait().expect("its state");
         assert!(ended.is_none() && Instant::now() < deadline, "the server is not ready: {text}");

@@ -88,7 +88,15 @@ impl Server {
         let log = data.join("trellis.log");
         let file = std::fs::File::create(&log)?;
         let mut child = Command::new(binary("debug", "trellis"))
-            .args(["serve", "--cwmp", "127.0.0.1:0", "--log-format", "json"])
+            .args([
+                "serve",
+                "--cwmp",
+                "127.0.0.1:0",
+                "--operator",
+                "127.0.0.1:0",
+                "--log-format",
+                "json",
+            ])
             .args(["--log", "info,trellis_session=debug"])
             .arg("--plugins")
             .arg(plugins)

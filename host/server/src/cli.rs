@@ -34,6 +34,9 @@ pub(crate) struct ServeArguments {
     /// Where devices connect.
     #[arg(long, value_name = "ADDR")]
     pub(crate) cwmp: Option<SocketAddr>,
+    /// Where operators and their tools connect: `/metrics`, `/healthz`, `/readyz`.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) operator: Option<SocketAddr>,
     /// The folder of plugins.
     #[arg(long, value_name = "DIR")]
     pub(crate) plugins: Option<PathBuf>,

@@ -1,7 +1,7 @@
 //! The configuration: defaults, then the file, then the environment, then the command line.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,11 +22,16 @@ pub(crate) const DEFAULT: &str = include_str!("default.toml");
 /// The folder of plugins that is used when none is named.
 pub(crate) const DEFAULT_PLUGINS: &str = "plugins";
 
+/// Where operators connect when nothing else is said.
+pub(crate) const DEFAULT_OPERATOR: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7557);
+
 /// All settings. `default.toml` says what each one means.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Config {
     pub(crate) cwmp: CwmpConfig,
+    pub(crate) operator: OperatorConfig,
     pub(crate) session: SessionConfig,
     pub(crate) store: StoreConfig,
     pub(crate) plugins: PluginsConfig,
@@ -49,6 +54,12 @@ pub(crate) struct CwmpConfig {
     header_bytes_max: usize,
     connections_max: usize,
     retry_after_seconds: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct OperatorConfig {
+    pub(crate) listen: SocketAddr,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -127,6 +138,9 @@ pub(crate) fn load(arguments: &ServeArguments) -> anyhow::Result<Config> {
     }
     if let Some(address) = arguments.cwmp {
         config.cwmp.listen = address;
+    }
+    if let Some(address) = arguments.operator {
+        config.operator.listen = address;
     }
     if let Some(folder) = &arguments.plugins {
         config.plugins.folder.clone_from(folder);

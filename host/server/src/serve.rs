@@ -1,5 +1,6 @@
 //! `trellis serve`: wires the rooms, and takes them down in order.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use trellis_northbound::{Metrics, Server};
 use trellis_plugin_host::{PluginEngine, Registry};
 use trellis_session::Sessions;
 use trellis_southbound::Listener;
@@ -28,6 +30,7 @@ pub(crate) fn serve(config: &Config) -> anyhow::Result<()> {
 
 async fn run(config: &Config) -> anyhow::Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "trellis starts");
+    let metrics = Metrics::install()?;
     let folder = &config.store.folder;
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
@@ -40,9 +43,11 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let registry = Arc::new(load_plugins(config).await?);
     let sessions = Sessions::new(Arc::clone(&store), registry, config.sessions());
     let listener = Listener::bind(config.cwmp.listen, config.southbound()).await?;
-    let address = listener.address()?;
+    let operators = bind_operators(config.operator.listen).await?;
+    let operator = operators.as_ref().map(|it| it.address()).transpose()?;
     tracing::info!(
-        cwmp = %address,
+        cwmp = %listener.address()?,
+        operator = operator.map(tracing::field::display),
         data = %folder.display(),
         sessions_max = config.sessions_max(),
         "trellis is ready"
@@ -50,17 +55,40 @@ async fn run(config: &Config) -> anyhow::Result<()> {
 
     let stop = CancellationToken::new();
     let serving = tokio::spawn(listener.serve(sessions.clone(), stop.clone()));
+    let server = Server { sessions: sessions.clone(), store: Arc::clone(&store), metrics };
+    let telling = operators.map(|it| tokio::spawn(it.serve(server, stop.clone())));
     stop_signal().await?;
     tracing::info!(sessions = sessions.count(), "stopping; sessions in flight may finish");
     // Connections stay open while sessions finish: a session needs them.
     sessions.shutdown(config.stop_max()).await;
     stop.cancel();
-    if tokio::time::timeout(LAST_WAIT, serving).await.is_err() {
+    let ends = async {
+        let _ = serving.await;
+        if let Some(telling) = telling {
+            let _ = telling.await;
+        }
+    };
+    if tokio::time::timeout(LAST_WAIT, ends).await.is_err() {
         tracing::debug!("some connections were still open");
     }
     store.close().await.context("the last data could not be written")?;
     tracing::info!("trellis has stopped");
     Ok(())
+}
+
+/// Binds the operator's address. Two servers on one machine that were both left at the default
+/// start all the same; an address that somebody chose must be there.
+async fn bind_operators(
+    address: SocketAddr,
+) -> anyhow::Result<Option<trellis_northbound::Listener>> {
+    match trellis_northbound::Listener::bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if address == config::DEFAULT_OPERATOR => {
+            tracing::warn!(%error, "there are no metrics; choose an address with --operator");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn load_plugins(config: &Config) -> anyhow::Result<Registry> {

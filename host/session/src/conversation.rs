@@ -196,6 +196,9 @@ impl Conversation {
         if !message.answers(name) && !matches!(message, Message::Fault(_)) {
             return Err(Lost::Violation(format!("{:?} in answer to {name}", cut(message.name()))));
         }
+        let outcome = if matches!(message, Message::Fault(_)) { "fault" } else { "ok" };
+        let labels = [("method", name.to_owned()), ("outcome", outcome.to_owned())];
+        metrics::counter!("trellis_rpcs_total", &labels).increment(1);
         self.note(name, &brief(&asked.request), &brief(&message), asked.sent);
         Ok(message)
     }

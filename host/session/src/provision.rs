@@ -172,6 +172,9 @@ impl Visit {
             backtrace = backtrace.join(" < "),
             "the plugin failed"
         );
+        let plugin = self.header.plugin.as_ref().map_or("", |it| it.0.as_str()).to_owned();
+        let labels = [("plugin", plugin), ("kind", kind.name().to_owned())];
+        metrics::counter!("trellis_plugin_faults_total", &labels).increment(1);
         self.plugin_fault = Some(format!("{}: {message}", kind.name()));
         self.changes.faults.push(Fault {
             at_ms: now_ms,

@@ -102,6 +102,11 @@ impl Sessions {
         }
     }
 
+    /// Whether new sessions are taken.
+    pub fn accepts(&self) -> bool {
+        !self.0.closed.is_cancelled()
+    }
+
     /// How many sessions there are.
     pub fn count(&self) -> usize {
         self.0.open.count()
@@ -280,6 +285,7 @@ fn report(visit: &Visit, cpe: &Conversation, result: &Result<(), Lost>) {
         (Ok(()), None) => "ok",
     };
     metrics::counter!("trellis_sessions_total", "outcome" => label).increment(1);
+    metrics::histogram!("trellis_session_seconds").record(cpe.elapsed());
     tracing::info!(
         plugin = visit.header.plugin.as_ref().map(|it| it.0.as_str()),
         manufacturer = visit.device_id.manufacturer,

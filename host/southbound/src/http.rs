@@ -59,7 +59,7 @@ type HttpResponse = Response<Full<Bytes>>;
 /// Why a request is answered without asking a session.
 pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) &'static str);
 
-/// Answers one request.
+/// Answers one request, and counts the answer.
 pub(crate) async fn answer<H: Handler>(
     request: Request<Incoming>,
     connection: &Connection,
@@ -67,10 +67,23 @@ pub(crate) async fn answer<H: Handler>(
     settings: &SouthboundSettings,
     memory: &BodyMemory,
 ) -> Result<HttpResponse, Infallible> {
+    let response = respond(request, connection, handler, settings, memory).await;
+    let status = response.status().as_u16().to_string();
+    metrics::counter!("trellis_posts_total", "status" => status).increment(1);
+    Ok(response)
+}
+
+async fn respond<H: Handler>(
+    request: Request<Incoming>,
+    connection: &Connection,
+    handler: &H,
+    settings: &SouthboundSettings,
+    memory: &BodyMemory,
+) -> HttpResponse {
     if request.method() != Method::POST {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "CWMP uses POST");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-        return Ok(response);
+        return response;
     }
     let (head, mut body) = request.into_parts();
     let cookies = cookie::sessions(&head.headers);
@@ -86,12 +99,12 @@ pub(crate) async fn answer<H: Handler>(
         Ok(read) => read,
         Err(Refusal(status, why)) => {
             linger(&head.headers, body);
-            return Ok(match status {
+            return match status {
                 StatusCode::SERVICE_UNAVAILABLE => {
                     response(Reply::Unavailable(why.to_owned()), settings)
                 }
                 status => text(status, why),
-            });
+            };
         }
     };
     let charset = charset(&head.headers);
@@ -103,7 +116,7 @@ pub(crate) async fn answer<H: Handler>(
     {
         response.headers_mut().insert(SET_COOKIE, value);
     }
-    Ok(response)
+    response
 }
 
 fn response(reply: Reply, settings: &SouthboundSettings) -> HttpResponse {

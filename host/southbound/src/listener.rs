@@ -80,7 +80,10 @@ impl Listener {
             let (handler, settings) = (handler.clone(), Arc::clone(&self.settings));
             let (stop, memory) = (stop.clone(), Arc::clone(&memory));
             connections.spawn(async move {
+                let open = metrics::gauge!("trellis_connections_open");
+                open.increment(1);
                 serve_connection(stream, handler, settings, memory, stop).await;
+                open.decrement(1);
                 drop(permit);
             });
         }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -39,7 +39,9 @@ impl Committer {
                 while let Ok(waiter) = queue.try_recv() {
                     group.push(waiter);
                 }
+                let began = Instant::now();
                 let result = db.flush();
+                metrics::histogram!("trellis_store_flush_seconds").record(began.elapsed());
                 for waiter in group.drain(..) {
                     let result = match &result {
                         Ok(_) => Ok(()),

@@ -34,7 +34,16 @@ pub(crate) async fn session(
     let canned = figures(&mut canned, &folder.path().join("canned"), sessions, parked).await?;
     let mut trellis = Command::new(server);
     trellis
-        .args(["serve", "--cwmp", "127.0.0.1:0", "--log-format", "json", "--plugins"])
+        .args([
+            "serve",
+            "--cwmp",
+            "127.0.0.1:0",
+            "--operator",
+            "127.0.0.1:0",
+            "--log-format",
+            "json",
+            "--plugins",
+        ])
         .arg(plugins)
         .arg("--data")
         .arg(folder.path().join("data"));

@@ -1,0 +1,96 @@
+//! The operator's listener.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use trellis_session::Sessions;
+use trellis_store::Store;
+
+use crate::metrics::Metrics;
+
+/// What the listener tells of.
+pub struct Server {
+    /// The sessions of devices.
+    pub sessions: Sessions,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// What the server counts.
+    pub metrics: Metrics,
+}
+
+/// A bound address.
+pub struct Listener(TcpListener);
+
+/// An address that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} for operators: {source}")]
+pub struct ListenerError {
+    /// The address.
+    address: SocketAddr,
+    /// Why.
+    source: std::io::Error,
+}
+
+/// How long the store may take over one record before the server is not ready.
+const STORE_WAIT: Duration = Duration::from_secs(2);
+
+impl Listener {
+    /// Binds an address.
+    pub async fn bind(address: SocketAddr) -> Result<Self, ListenerError> {
+        let listener = TcpListener::bind(address).await;
+        listener.map(Self).map_err(|source| ListenerError { address, source })
+    }
+
+    /// The address, with the port that the system chose if that was left to it.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    /// Serves until `stop`.
+    pub async fn serve(self, server: Server, stop: CancellationToken) {
+        let keeping_up = tokio::spawn(server.metrics.clone().keep_up(stop.clone()));
+        let router = Router::new()
+            .route("/metrics", get(metrics))
+            .route("/healthz", get(async || "ok\n"))
+            .route("/readyz", get(ready))
+            .with_state(Arc::new(server));
+        let serving = axum::serve(self.0, router);
+        if let Err(error) = serving.with_graceful_shutdown(stop.cancelled_owned()).await {
+            tracing::error!(%error, "the operator's listener has failed");
+        }
+        // It has the same end.
+        let _ = keeping_up.await;
+    }
+}
+
+async fn metrics(State(server): State<Arc<Server>>) -> Response {
+    metrics::gauge!("trellis_sessions_open").set(count(server.sessions.count()));
+    let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (text, server.metrics.render()).into_response()
+}
+
+/// Whether devices can be sent here: new sessions are taken, and the store answers.
+async fn ready(State(server): State<Arc<Server>>) -> Response {
+    let not_ready = |why: String| (StatusCode::SERVICE_UNAVAILABLE, why + "\n").into_response();
+    if !server.sessions.accepts() {
+        return not_ready("the server is stopping".to_owned());
+    }
+    match tokio::time::timeout(STORE_WAIT, server.store.devices(None, 1)).await {
+        Ok(Ok(_)) => "ready\n".into_response(),
+        Ok(Err(error)) => not_ready(error.to_string()),
+        Err(_) => not_ready("the store does not answer".to_owned()),
+    }
+}
+
+/// Counts fit into a double far beyond what a machine can hold.
+fn count(number: usize) -> f64 {
+    u32::try_from(number).unwrap_or(u32::MAX).into()
+}

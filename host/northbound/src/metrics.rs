@@ -1,0 +1,61 @@
+//! The server's metrics, in the text format of Prometheus.
+
+use std::time::Duration;
+
+use metrics::{describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
+
+/// Collects what the rooms count.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+/// The process collects metrics already.
+#[derive(Debug, thiserror::Error)]
+#[error("metrics cannot be collected: {0}")]
+pub struct MetricsError(#[from] BuildError);
+
+/// The borders of the histograms, in seconds: from one flush to a device that is waited for.
+const BORDERS_S: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 600.0];
+
+/// How often samples are folded into the histograms: until then they take memory.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+impl Metrics {
+    /// Begins to collect, for the whole process. Once.
+    pub fn install() -> Result<Self, MetricsError> {
+        let suffix = Matcher::Suffix("_seconds".to_owned());
+        let builder = PrometheusBuilder::new().set_buckets_for_metric(suffix, &BORDERS_S)?;
+        let handle = builder.install_recorder()?;
+        describe();
+        Ok(Self(handle))
+    }
+
+    /// All metrics as text.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Keeps the memory of the histograms bounded, until `stop`.
+    pub async fn keep_up(self, stop: CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(UPKEEP)).await.is_some() {
+            self.0.run_upkeep();
+        }
+    }
+}
+
+/// What each metric means, for those who read `/metrics`.
+fn describe() {
+    describe_gauge!("trellis_sessions_open", "Sessions of devices that are open now.");
+    describe_gauge!("trellis_connections_open", "Connections of devices that are open now.");
+    describe_counter!("trellis_sessions_total", "Sessions that have ended, by outcome.");
+    describe_histogram!("trellis_session_seconds", "How long sessions lasted.");
+    describe_counter!("trellis_posts_total", "Answers to devices, by HTTP status.");
+    describe_counter!("trellis_rpcs_total", "Requests to devices, by method and outcome.");
+    describe_counter!("trellis_quirks_total", "Repairs of messages, by quirk and kind of device.");
+    describe_counter!("trellis_limit_reached_total", "Limits that were reached, by limit.");
+    describe_counter!("trellis_plugin_fuel_total", "CPU used by plugins, in fuel, by plugin.");
+    describe_counter!("trellis_plugin_faults_total", "Runs that failed, by plugin and kind.");
+    describe_histogram!("trellis_store_flush_seconds", "How long flushes to disk took.");
+}

@@ -1,0 +1,61 @@
+//! What operators and their tools see.
+
+use trellis_cpe::{Http, HttpOptions};
+
+use crate::raw::{connect, inform, post};
+use crate::server::{Server, guest, guests};
+
+async fn get(server: &Server, path: &str) -> (u16, String) {
+    let address = server.operator();
+    let mut http = Http::new(&format!("http://{address}/"), HttpOptions::default()).expect("a URL");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    http.send_raw(request.as_bytes()).await.expect("sent");
+    let answer = http.read_response().await.expect("an answer");
+    (answer.status, answer.text())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_server_is_healthy_and_ready() {
+    let server = Server::start(&guests());
+    assert_eq!(get(&server, "/healthz").await, (200, "ok\n".to_owned()));
+    assert_eq!(get(&server, "/readyz").await, (200, "ready\n".to_owned()));
+    assert_eq!(get(&server, "/no/such").await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_count_sessions_requests_answers_and_faults() {
+    let server = Server::start(&guests());
+    guest("remember", 1).session(&server.url()).await.expect("a session");
+    guest("error", 2).session(&server.url()).await.expect("a session");
+    let mut open = connect(&server.url());
+    post(&mut open, &inform("nothing", "S1")).await;
+    post(&mut connect(&server.url()), "<nothing").await;
+    let (status, text) = get(&server, "/metrics").await;
+    assert_eq!(status, 200);
+    for wanted in [
+        "# HELP trellis_sessions_total Sessions that have ended, by outcome.",
+        "trellis_sessions_total{outcome=\"ok\"} 1",
+        "trellis_sessions_total{outcome=\"plugin_fault\"} 1",
+        "trellis_sessions_open 1",
+        "trellis_rpcs_total{method=\"GetParameterValues\",outcome=\"ok\"} 1",
+        "trellis_posts_total{status=\"400\"} 1",
+        "trellis_plugin_faults_total{plugin=\"scripted\",kind=\"error\"} 1",
+        "trellis_session_seconds_count 2",
+        "trellis_store_flush_seconds_bucket",
+    ] {
+        assert!(text.contains(wanted), "{wanted} is not in {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stops_is_not_ready_while_its_sessions_finish() {
+    let mut server = Server::start(&guests());
+    let mut open = connect(&server.url());
+    post(&mut open, &inform("nothing", "S1")).await;
+    server.terminate();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(2);
+    while get(&server, "/readyz").await.0 == 200 {
+        assert!(std::time::Instant::now() < deadline, "still ready");
+    }
+    assert_eq!(post(&mut open, "").await.status, 204);
+}
