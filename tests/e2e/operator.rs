@@ -1,6 +1,7 @@
 //! What operators and their tools see.
 
 use trellis_cpe::{Http, HttpOptions};
+use trellis_store::DeviceKey;
 
 use crate::raw::{connect, inform, post};
 use crate::server::{Server, guest, guests};
@@ -58,4 +59,18 @@ async fn a_server_that_stops_is_not_ready_while_its_sessions_finish() {
         assert!(std::time::Instant::now() < deadline, "still ready");
     }
     assert_eq!(post(&mut open, "").await.status, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repairs_are_counted_by_the_kind_of_the_device() {
+    let server = Server::start(&guests());
+    let mut cpe = connect(&server.url());
+    let odd = inform("nothing", "S1").replace("cwmp:EventStruct[1]", "cwmp:EventStruct[9]");
+    post(&mut cpe, &odd).await;
+    assert_eq!(post(&mut cpe, "").await.status, 204);
+    server.session(&DeviceKey::from_text("00D09E-nothing-S1"), 0);
+    let (_, text) = get(&server, "/metrics").await;
+    let wanted = "trellis_quirks_total{quirk=\"wrong_array_count\",manufacturer=\"Guest\",\
+                  product_class=\"nothing\",software_version=\"1.0\"} 1";
+    assert!(text.contains(wanted), "{text}");
 }

@@ -145,6 +145,16 @@ impl Quirks {
         }
     }
 
+    /// Adds the repairs of another message; the offsets of the first count.
+    pub fn add(&mut self, other: &Self) {
+        for sighting in other.iter() {
+            match self.0.iter_mut().find(|seen| seen.quirk == sighting.quirk) {
+                Some(seen) => seen.count += sighting.count,
+                None => self.0.push(*sighting),
+            }
+        }
+    }
+
     /// Whether the message needed no repair.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -74,6 +74,7 @@ pub(crate) struct SessionConfig {
     steps_max: usize,
     tree_changes_max: usize,
     lost_seconds_max: u64,
+    metric_kinds_max: usize,
     decode_inline_bytes: usize,
     stop_seconds_max: u64,
 }
@@ -231,6 +232,7 @@ impl Config {
             steps_max: it.steps_max,
             tree_changes_max: it.tree_changes_max,
             lost_grace: Duration::from_secs(it.lost_seconds_max),
+            metric_kinds_max: it.metric_kinds_max,
             decode_inline_bytes: it.decode_inline_bytes,
         }
     }

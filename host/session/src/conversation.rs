@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use trellis_cwmp::{AcsFault, Envelope, Header, Message, encode};
+use trellis_cwmp::{AcsFault, Envelope, Header, Message, Quirks, encode};
 use trellis_store::Step;
 
 use crate::brief::brief;
@@ -56,6 +56,8 @@ pub(crate) struct Conversation {
     is_open: bool,
     began: Instant,
     steps_max: usize,
+    /// What had to be repaired in the device's messages.
+    pub(crate) quirks: Quirks,
     /// What was said.
     pub(crate) steps: Vec<Step>,
     /// How many steps there was no room for.
@@ -94,6 +96,7 @@ impl Conversation {
             is_open: false,
             began: Instant::now(),
             steps_max,
+            quirks: Quirks::default(),
             steps: Vec::new(),
             steps_dropped: 0,
             rpcs: 0,
@@ -133,6 +136,7 @@ impl Conversation {
         };
         self.silence = self.silence_agreed;
         self.owed = Some(post.reply);
+        self.quirks.add(&post.quirks);
         post.content.map_err(Lost::Violation)
     }
 

@@ -7,6 +7,7 @@
 
 mod brief;
 mod conversation;
+mod kinds;
 mod learn;
 mod open;
 mod post;

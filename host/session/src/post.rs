@@ -3,7 +3,7 @@
 use std::fmt;
 
 use tokio::sync::oneshot;
-use trellis_cwmp::Envelope;
+use trellis_cwmp::{Envelope, Quirks};
 
 /// Names a session; travels as a cookie. It cannot be guessed.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -13,6 +13,8 @@ pub struct SessionId(String);
 pub(crate) struct Post {
     /// What it holds; or, if that is no message, why.
     pub(crate) content: Result<Content, String>,
+    /// What had to be repaired in it.
+    pub(crate) quirks: Quirks,
     /// Takes the answer.
     pub(crate) reply: oneshot::Sender<Reply>,
 }

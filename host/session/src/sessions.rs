@@ -8,11 +8,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
-use trellis_cwmp::{Decoded, DeviceId, Envelope, Message, Quirk, decode, is_empty_post};
+use trellis_cwmp::{Decoded, DeviceId, Envelope, Message, Quirk, Quirks, decode, is_empty_post};
 use trellis_plugin_host::Registry;
 use trellis_store::{DeviceKey, Store};
 
 use crate::conversation::{Conversation, Lost, cut, millis};
+use crate::kinds::Kinds;
 use crate::open::{Arrival, Handle, OpenSessions, Opened};
 use crate::post::{Answer, Content, Post, Reply, SessionId};
 use crate::session;
@@ -24,6 +25,7 @@ pub(crate) struct Acs {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) settings: SessionSettings,
+    kinds: Kinds,
 }
 
 /// The sessions of this server. Clones share them.
@@ -46,8 +48,9 @@ const SUPERSEDE_WAIT: Duration = Duration::from_secs(10);
 impl Sessions {
     /// No sessions yet.
     pub fn new(store: Arc<dyn Store>, registry: Arc<Registry>, settings: SessionSettings) -> Self {
+        let kinds = Kinds::new(settings.metric_kinds_max);
         Self(Arc::new(Shared {
-            acs: Arc::new(Acs { store, registry, settings }),
+            acs: Arc::new(Acs { store, registry, settings, kinds }),
             open: OpenSessions::default(),
             tasks: TaskTracker::new(),
             closed: CancellationToken::new(),
@@ -74,31 +77,27 @@ impl Sessions {
         arrival: Option<Arrival>,
     ) -> Answer {
         if is_empty_post(&body) {
-            return self.forward(arrival, Ok(Content::Empty)).await;
+            return self.forward(arrival, Ok(Content::Empty), Quirks::default()).await;
         }
         let Decoded { envelope, quirks } = match self.decode(body, charset).await {
             Ok(decoded) => decoded,
-            Err(why) => return self.forward(arrival, Err(why)).await,
+            Err(why) => return self.forward(arrival, Err(why), Quirks::default()).await,
         };
         if !quirks.is_empty() {
             let names: Vec<&str> = quirks.iter().map(|it| it.quirk.name()).collect();
             let method = cut(envelope.message.name());
             tracing::debug!(method, quirks = names.join(","), "a message was repaired");
         }
-        for sighting in quirks.iter() {
-            metrics::counter!("trellis_quirks_total", "quirk" => sighting.quirk.name())
-                .increment(1);
-        }
         if quirks.contains(Quirk::Soap12Envelope) {
             let why = "the envelope is SOAP 1.2; CWMP uses SOAP 1.1".to_owned();
-            return self.forward(arrival, Err(why)).await;
+            return self.forward(arrival, Err(why), quirks).await;
         }
         match &envelope.message {
             Message::Inform(inform) => {
                 let device_id = inform.device_id.clone();
-                self.begin(device_id, envelope).await
+                self.begin(device_id, envelope, quirks).await
             }
-            _ => self.forward(arrival, Ok(Content::Message(Box::new(envelope)))).await,
+            _ => self.forward(arrival, Ok(Content::Message(Box::new(envelope))), quirks).await,
         }
     }
 
@@ -135,7 +134,7 @@ impl Sessions {
     }
 
     /// Opens a session for an Inform, and ends the one that the device had.
-    async fn begin(&self, device_id: DeviceId, inform: Envelope) -> Answer {
+    async fn begin(&self, device_id: DeviceId, inform: Envelope, quirks: Quirks) -> Answer {
         if let Err(why) = check_device_id(&device_id) {
             return Answer::bad_request(why);
         }
@@ -157,7 +156,8 @@ impl Sessions {
         let (reply, answer) = oneshot::channel();
         let span = tracing::info_span!("session", device = %visit.key);
         let steps_max = self.0.acs.settings.steps_max;
-        let cpe = Conversation::new(reply, line, &handle, self.0.stopping.clone(), steps_max);
+        let mut cpe = Conversation::new(reply, line, &handle, self.0.stopping.clone(), steps_max);
+        cpe.quirks = quirks;
         self.0.tasks.spawn(
             async move { shared.run(handle, previous, cpe, visit, inform).await }.instrument(span),
         );
@@ -166,7 +166,12 @@ impl Sessions {
     }
 
     /// Passes a POST to its session.
-    async fn forward(&self, arrival: Option<Arrival>, content: Result<Content, String>) -> Answer {
+    async fn forward(
+        &self,
+        arrival: Option<Arrival>,
+        content: Result<Content, String>,
+        quirks: Quirks,
+    ) -> Answer {
         let Some(arrival) = arrival else {
             return Answer::bad_request(match content {
                 Err(why) => why,
@@ -176,7 +181,7 @@ impl Sessions {
         let (reply, answer) = oneshot::channel();
         // The queue has one place, so a device that sends without waiting waits here.
         let deadline = Instant::now() + self.0.acs.settings.answer;
-        let sent = arrival.posts.send(Post { content, reply });
+        let sent = arrival.posts.send(Post { content, quirks, reply });
         let sent = tokio::time::timeout_at(deadline, sent).await;
         let reply = match sent {
             Ok(Ok(())) => self.wait(answer, deadline).await,
@@ -239,6 +244,7 @@ impl Shared {
             let _ = visit.record(&self.acs, &mut cpe, &lost.to_string()).await;
             cpe.refuse(lost);
         }
+        count(&self.acs.kinds, &visit, &cpe);
         report(&visit, &cpe, &result);
     }
 }
@@ -262,6 +268,26 @@ fn check_device_id(id: &DeviceId) -> Result<(), String> {
             Err(format!("the {name} has {} bytes; the limit is {DEVICE_ID_BYTES_MAX}", part.len()))
         }
         None => Ok(()),
+    }
+}
+
+/// Counts what had to be repaired, by the kind of the device.
+fn count(kinds: &Kinds, visit: &Visit, cpe: &Conversation) {
+    if cpe.quirks.is_empty() {
+        return;
+    }
+    let id = &visit.device_id;
+    let kind = [&id.manufacturer, &id.product_class, &visit.software_version];
+    let [manufacturer, product_class, software_version] = kinds.label(kind.map(String::as_str));
+    for sighting in cpe.quirks.iter() {
+        let labels = [
+            ("quirk", sighting.quirk.name().to_owned()),
+            ("manufacturer", manufacturer.clone()),
+            ("product_class", product_class.clone()),
+            ("software_version", software_version.clone()),
+        ];
+        let count = u64::try_from(sighting.count).unwrap_or(u64::MAX);
+        metrics::counter!("trellis_quirks_total", &labels).increment(count);
     }
 }
 

@@ -25,6 +25,9 @@ pub struct SessionSettings {
     pub tree_changes_max: usize,
     /// How long a plugin may go on once its session is lost. Default 1 s.
     pub lost_grace: Duration,
+    /// Kinds of devices (manufacturer, product class, software version) that metrics tell apart.
+    /// Default 500.
+    pub metric_kinds_max: usize,
     /// Messages larger than this, in bytes, are decoded on another thread. Default 128 KiB.
     pub decode_inline_bytes: usize,
 }
@@ -44,6 +47,7 @@ impl Default for SessionSettings {
             steps_max: 500,
             tree_changes_max: 20_000,
             lost_grace: Duration::from_secs(1),
+            metric_kinds_max: 500,
             decode_inline_bytes: 128 << 10,
         }
     }

@@ -34,6 +34,8 @@ pub(crate) struct Visit {
     pub(crate) events: Vec<EventStruct>,
     pub(crate) retry_count: u32,
     pub(crate) inform_parameters: ParameterList,
+    /// As the Inform tells it.
+    pub(crate) software_version: String,
     /// How many requests the device has sent.
     pub(crate) requests: u32,
     pub(crate) plugin: Option<Arc<Plugin>>,
@@ -58,6 +60,7 @@ impl Visit {
             events: Vec::new(),
             retry_count: 0,
             inform_parameters: ParameterList::new(),
+            software_version: String::new(),
             requests: 0,
             plugin: None,
             header: Device::default(),
@@ -120,7 +123,10 @@ impl Visit {
         let forget = inform.event.iter().any(|event| event.event_code == "0 BOOTSTRAP");
         self.header = known.unwrap_or_default();
         self.update_header(&inform, forget);
-        self.plugin = acs.registry.select(&self.traits(&inform.parameter_list));
+        let traits = self.traits(&inform.parameter_list);
+        let software_version = traits.software_version.to_owned();
+        self.plugin = acs.registry.select(&traits);
+        self.software_version = software_version;
         self.header.plugin =
             self.plugin.as_ref().map(|it| (it.manifest.name.clone(), it.manifest.version.clone()));
         acs.store.record_inform(&self.key, &mut self.header, forget).await.map_err(lost)?;
