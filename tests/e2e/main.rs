@@ -7,6 +7,7 @@
 
 mod architecture;
 mod broken;
+mod conformance;
 mod crash;
 mod http;
 mod operator;

@@ -90,3 +90,26 @@ pub(crate) fn id(answer: &Response) -> String {
     let id = text.split("</cwmp:ID>").next().and_then(|it| it.rsplit('>').next());
     id.expect("an ID").to_owned()
 }
+
+/// A response to GetParameterNames.
+pub(crate) fn with_names(id: &str, names: &[(&str, bool)]) -> String {
+    let rows: String = names
+        .iter()
+        .map(|(name, writable)| {
+            let writable = u8::from(*writable);
+            format!(
+                "<ParameterInfoStruct><Name>{name}</Name><Writable>{writable}</Writable>\
+                 </ParameterInfoStruct>"
+            )
+        })
+        .collect();
+    let count = names.len();
+    envelope(
+        id,
+        &format!(
+            "<cwmp:GetParameterNamesResponse><ParameterList \
+             enc:arrayType=\"cwmp:ParameterInfoStruct[{count}]\">{rows}</ParameterList>\
+             </cwmp:GetParameterNamesResponse>"
+        ),
+    )
+}

@@ -97,6 +97,25 @@ impl Server {
         assert!(status.success(), "{status}: {}", self.log_text());
     }
 
+    /// The memory that the process has, in MiB.
+    pub(crate) fn resident_mib(&self) -> u64 {
+        let file = format!("/proc/{}/status", self.child.id());
+        let text = std::fs::read_to_string(file).expect("it runs");
+        let line = text.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
+        let kib: u64 = line.split_whitespace().nth(1).expect("a number").parse().expect("a number");
+        kib / 1024
+    }
+
+    /// What becomes of a second server on the same data.
+    pub(crate) fn second(&self) -> std::io::Result<std::process::Output> {
+        Command::new(env!("CARGO_BIN_EXE_trellis"))
+            .args(["serve", "--cwmp", "127.0.0.1:0", "--operator", "127.0.0.1:0", "--data"])
+            .arg(self.data())
+            .arg("--plugins")
+            .arg(&self.plugins)
+            .output()
+    }
+
     /// Stops the server and opens what it left.
     pub(crate) fn into_store(mut self) -> (SledStore, TempDir) {
         self.stop();

@@ -9,7 +9,7 @@ use std::process::Command;
 use trellis_cwmp::{decode, encode};
 
 #[test]
-fn every_golden_message_round_trips() {
+fn s066_every_golden_message_round_trips() {
     let Some(folder) = shared_files::folder("cwmp/golden") else { return };
     let files = shared_files::files(&folder, "xml");
     for file in &files {
@@ -28,7 +28,7 @@ fn every_golden_message_round_trips() {
 }
 
 #[test]
-fn what_the_encoder_writes_is_valid_against_the_schemas() {
+fn s066_what_the_encoder_writes_is_valid_against_the_schemas() {
     let Some(folder) = shared_files::folder("cwmp/golden") else { return };
     if !shared_files::has_lxml() {
         return;

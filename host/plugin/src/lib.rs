@@ -8,6 +8,7 @@
 //! Deliberately absent: the session, the store and the network. This is the only crate of the
 //! server that names wasmtime.
 
+mod addressing;
 mod arguments;
 mod bindings;
 mod cache;

@@ -1,5 +1,6 @@
 //! One version of one plugin, ready to run.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -139,6 +140,7 @@ async fn describe(
         retry_count: 0,
         transfers: Vec::new(),
         operations: Vec::new(),
+        methods_lacking: BTreeSet::new(),
         now_seconds: 0,
         memory: Memory::new(),
     };

@@ -1,6 +1,6 @@
 //! What the host keeps for one run of a plugin.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
@@ -11,6 +11,7 @@ use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::addressing::Addressing;
 use crate::arguments;
 use crate::bindings::types;
 use crate::fault::RpcLimit;
@@ -42,6 +43,8 @@ pub struct Context {
     pub transfers: Vec<Message>,
     /// The results of operations on deployment units, with their command keys.
     pub operations: Vec<(String, OpResultStruct)>,
+    /// Methods that the device is known not to have.
+    pub methods_lacking: BTreeSet<String>,
     /// Seconds since 1970.
     pub now_seconds: u64,
     /// What the plugin kept in earlier sessions.
@@ -73,6 +76,7 @@ pub(crate) struct RunState {
     pub(crate) facts: BTreeMap<String, Option<FactValue>>,
     pub(crate) asks: mpsc::Sender<Ask>,
     pub(crate) rpcs: u32,
+    pub(crate) addressing: Addressing,
     pub(crate) log_lines: u32,
     pub(crate) memory_refused: bool,
     lost: Option<String>,
@@ -93,6 +97,7 @@ impl RunState {
         asks: mpsc::Sender<Ask>,
     ) -> Self {
         let output = Output::default();
+        let addressing = Addressing::of(&context.inform_parameters);
         let wasi = WasiCtx::builder().stdout(output.clone()).stderr(output.clone()).build();
         Self {
             table: ResourceTable::new(),
@@ -106,6 +111,7 @@ impl RunState {
             facts: BTreeMap::new(),
             asks,
             rpcs: 0,
+            addressing,
             log_lines: 0,
             memory_refused: false,
             lost: None,
@@ -118,7 +124,16 @@ impl RunState {
             return Err(Failure::Guest(types::Error::Lost(why.clone())));
         }
         arguments::check(&request, self.context.cwmp_version, &self.limits)
-            .map_err(|problem| Failure::Guest(types::Error::Refused(problem)))?;
+            .and_then(|()| self.addressing.check(&request))
+            .map_err(refused)?;
+        let method = request.name();
+        if self.context.methods_lacking.contains(method) {
+            return Err(refused(format!(
+                "the device does not have {method}: it answered with fault 9000, and has the same \
+                 software since"
+            )));
+        }
+        let method = method.to_owned();
         self.rpcs += 1;
         if self.rpcs > self.limits.rpcs {
             let limit = RpcLimit { limit: self.limits.rpcs };
@@ -135,8 +150,17 @@ impl RunState {
             Err(gone) => Err(gone),
         };
         match answer {
-            Ok(Message::Fault(fault)) => Err(Failure::Guest(types::Error::Fault(cpe_fault(fault)))),
-            Ok(message) => Ok(message),
+            Ok(Message::Fault(fault)) => {
+                let fault = cpe_fault(fault);
+                if fault.code == METHOD_NOT_SUPPORTED {
+                    self.context.methods_lacking.insert(method);
+                }
+                Err(Failure::Guest(types::Error::Fault(fault)))
+            }
+            Ok(message) => {
+                self.addressing.learn(&message);
+                Ok(message)
+            }
             Err(why) => {
                 self.lost = Some(why.clone());
                 Err(Failure::Guest(types::Error::Lost(why)))
@@ -181,10 +205,20 @@ pub(crate) fn refused(problem: impl Into<String>) -> Failure {
     Failure::Guest(types::Error::Refused(problem.into()))
 }
 
+/// TR-069 A.5.1.
+const METHOD_NOT_SUPPORTED: u32 = 9000;
+const REQUEST_DENIED: u32 = 9001;
+
+/// A fault as the plugin sees it. A code that the standard does not define counts as 9001
+/// (A.5.1).
 fn cpe_fault(fault: Fault) -> types::CpeFault {
+    let (code, text) = match fault.fault_code {
+        code @ (9000..=9032 | 9800..=9899) => (code, fault.fault_string),
+        code => (REQUEST_DENIED, format!("{} (fault {code})", fault.fault_string)),
+    };
     types::CpeFault {
-        code: fault.fault_code,
-        text: fault.fault_string,
+        code,
+        text,
         parameters: fault
             .set_parameter_values_fault
             .into_iter()

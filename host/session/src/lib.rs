@@ -17,6 +17,7 @@ mod session;
 mod sessions;
 mod settings;
 mod tasks;
+mod transfers;
 mod visit;
 
 pub use open::Arrival;

@@ -2,14 +2,18 @@
 
 use trellis_cwmp::Message;
 use trellis_plugin_host::{Ask, Context, FactValue, Finished, Next, Run, RunFault};
-use trellis_store::{FactValue as StoredFact, Fault, Memory, Transfer};
+use trellis_store::{FactValue as StoredFact, Fault, Memory};
 
 use crate::conversation::{Conversation, Lost};
 use crate::learn::learn;
 use crate::post::Content;
 use crate::requests;
 use crate::sessions::Acs;
+use crate::transfers::told;
 use crate::visit::{Visit, lost};
+
+/// TR-069 A.5.1.
+const METHOD_NOT_SUPPORTED: u32 = 9000;
 
 impl Visit {
     /// Runs the plugin to its end. When the session is lost while the plugin waits for the
@@ -88,10 +92,22 @@ impl Visit {
                     if self.changes.tree.len() > acs.settings.tree_changes_max {
                         self.keep_all(acs).await?;
                     }
-                    self.changes.transfers.extend(begun(&asked.request, &answer, now_ms));
+                    let report = acs.settings.transfer_report;
+                    self.changes.transfers.extend(told(&asked.request, &answer, now_ms, report));
+                    self.note_lacking(&asked.request, &answer);
                     return Ok(answer);
                 }
             }
+        }
+    }
+
+    /// Remembers a method that the device does not have, for as long as it has this software.
+    fn note_lacking(&mut self, request: &Message, answer: &Message) {
+        if let Message::Fault(fault) = answer
+            && fault.fault_code == METHOD_NOT_SUPPORTED
+        {
+            let method = request.name().to_owned();
+            self.header_changed |= self.header.methods_lacking.insert(method);
         }
     }
 
@@ -123,6 +139,7 @@ impl Visit {
             retry_count: self.retry_count,
             transfers,
             operations,
+            methods_lacking: self.header.methods_lacking.clone(),
             now_seconds: u64::try_from(self.began.as_second()).unwrap_or_default(),
             memory: memory.0,
         }
@@ -193,27 +210,4 @@ fn stored(value: FactValue) -> StoredFact {
         FactValue::Number(number) => StoredFact::Number(number),
         FactValue::Flag(flag) => StoredFact::Flag(flag),
     }
-}
-
-/// The transfer that a request began, if the device said that it will report its end.
-fn begun(request: &Message, answer: &Message, now_ms: i64) -> Option<Transfer> {
-    let (command_key, file_type) = match (request, answer) {
-        (Message::Download(it), Message::DownloadResponse(status)) if status.status == 1 => {
-            (&it.command_key, &it.file_type)
-        }
-        (Message::Upload(it), Message::UploadResponse(status)) if status.status == 1 => {
-            (&it.command_key, &it.file_type)
-        }
-        (Message::ScheduleDownload(it), Message::ScheduleDownloadResponse) => {
-            (&it.command_key, &it.file_type)
-        }
-        _ => return None,
-    };
-    Some(Transfer {
-        command_key: command_key.clone(),
-        method: request.name().to_owned(),
-        file_type: file_type.clone(),
-        requested_ms: now_ms,
-        end: None,
-    })
 }

@@ -3,7 +3,7 @@
 use trellis_cwmp::{
     AcsFault, Envelope, FaultStruct, GetRPCMethodsResponse, Header, KickedResponse, Message,
 };
-use trellis_store::{Transfer, TransferEnd};
+use trellis_store::{Transfer, TransferEnd, TransferOutcome};
 
 use crate::conversation::{Conversation, Lost};
 use crate::sessions::Acs;
@@ -40,13 +40,14 @@ pub(crate) async fn answer(
             Message::GetRPCMethodsResponse(GetRPCMethodsResponse { method_list })
         }
         Message::TransferComplete(it) => {
-            let end = ended(visit, &it.command_key, "", "", &it.fault_struct);
+            let end = ended(visit, [&it.command_key, "", "", &it.complete_time], &it.fault_struct);
             visit.changes.transfers.push(end);
             Message::TransferCompleteResponse
         }
         Message::AutonomousTransferComplete(it) => {
             let method = if it.is_download { "autonomous download" } else { "autonomous upload" };
-            let end = ended(visit, "", method, &it.file_type, &it.fault_struct);
+            let end =
+                ended(visit, ["", method, &it.file_type, &it.complete_time], &it.fault_struct);
             visit.changes.transfers.push(end);
             Message::AutonomousTransferCompleteResponse
         }
@@ -85,11 +86,10 @@ fn fault(
     Ok(())
 }
 
+/// The end of a transfer that a report tells of.
 fn ended(
     visit: &Visit,
-    command_key: &str,
-    method: &str,
-    file_type: &str,
+    [command_key, method, file_type, complete_time]: [&str; 4],
     fault: &FaultStruct,
 ) -> Transfer {
     let now_ms = visit.now_ms();
@@ -98,10 +98,11 @@ fn ended(
         method: method.to_owned(),
         file_type: file_type.to_owned(),
         requested_ms: now_ms,
+        expires_ms: now_ms,
         end: Some(TransferEnd {
             at_ms: now_ms,
-            fault_code: fault.fault_code,
-            fault_text: fault.fault_string.clone(),
+            outcome: TransferOutcome::of_fault(fault.fault_code, &fault.fault_string),
+            complete_time: complete_time.to_owned(),
         }),
     }
 }

@@ -23,6 +23,9 @@ pub struct SessionSettings {
     /// Things learned of a device's tree that wait in memory for the end of the session; with
     /// more they are written at once. Default 20,000.
     pub tree_changes_max: usize,
+    /// How long after the time at which a transfer was to begin its end must be told; later it has
+    /// expired. The standard gives devices an hour (A.3.2.8). Default 65 min.
+    pub transfer_report: Duration,
     /// How long a plugin may go on once its session is lost. Default 1 s.
     pub lost_grace: Duration,
     /// Kinds of devices (manufacturer, product class, software version) that metrics tell apart.
@@ -46,6 +49,7 @@ impl Default for SessionSettings {
             facts_max: 256,
             steps_max: 500,
             tree_changes_max: 20_000,
+            transfer_report: Duration::from_secs(65 * 60),
             lost_grace: Duration::from_secs(1),
             metric_kinds_max: 500,
             decode_inline_bytes: 128 << 10,

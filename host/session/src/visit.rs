@@ -9,7 +9,7 @@ use trellis_cwmp::{
     encode, namespace,
 };
 use trellis_plugin_host::{Plugin, Traits};
-use trellis_store::{Changes, Device, DeviceKey, Session, StoreError};
+use trellis_store::{Changes, Device, DeviceKey, Forget, Session, StoreError};
 
 use crate::conversation::{Conversation, Lost, cut, millis};
 use crate::learn::is_secret;
@@ -120,8 +120,8 @@ impl Visit {
             return Err(Lost::Violation("no Inform".to_owned()));
         };
         let known = acs.store.device(&self.key).await.map_err(lost)?;
-        let forget = inform.event.iter().any(|event| event.event_code == "0 BOOTSTRAP");
         self.header = known.unwrap_or_default();
+        let forget = self.forget(&inform);
         self.update_header(&inform, forget);
         let traits = self.traits(&inform.parameter_list);
         let software_version = traits.software_version.to_owned();
@@ -137,7 +137,21 @@ impl Visit {
         Ok(())
     }
 
-    fn update_header(&mut self, inform: &Inform, forget: bool) {
+    /// What an Inform shows to be no longer true.
+    fn forget(&self, inform: &Inform) -> Forget {
+        let known = self.header.root.as_str();
+        let other_root = |name: &str| root_of(name).is_some_and(|root| root != known);
+        if inform.event.iter().any(|event| event.event_code == "0 BOOTSTRAP") {
+            Forget::TreeAndTransfers
+        } else if !known.is_empty() && inform.parameter_list.iter().any(|row| other_root(row.name))
+        {
+            Forget::Tree
+        } else {
+            Forget::Nothing
+        }
+    }
+
+    fn update_header(&mut self, inform: &Inform, forget: Forget) {
         let now_ms = self.began.as_millisecond();
         let header = &mut self.header;
         let id = &inform.device_id;
@@ -161,11 +175,14 @@ impl Visit {
             }
         }
         header.sessions += 1;
-        if forget {
+        if forget != Forget::Nothing {
+            header.informed.clear();
+        }
+        if forget == Forget::TreeAndTransfers {
             header.undelivered_messages.clear();
             header.last_bootstrap_ms = Some(now_ms);
-            header.informed.clear();
             header.parameter_key.clear();
+            header.methods_lacking.clear();
         }
         if inform.event.iter().any(|event| event.event_code == "1 BOOT") {
             header.last_boot_ms = Some(now_ms);
@@ -179,6 +196,10 @@ impl Visit {
                 root.clone_into(&mut header.root);
             }
             match below_root(row.name) {
+                Some("DeviceInfo.SoftwareVersion") if row.value != header.software_version => {
+                    header.software_version = cut(row.value);
+                    header.methods_lacking.clear();
+                }
                 Some("ManagementServer.ParameterKey") => {
                     header.parameter_key = cut(row.value);
                 }
@@ -213,6 +234,8 @@ impl Visit {
             message: message.clone(),
         };
         match encode(&envelope) {
+            // A device that did not hear the answer tells it again.
+            Ok(bytes) if self.header.undelivered_messages.contains(&bytes) => {}
             Ok(bytes) if self.header.undelivered_messages.len() < UNDELIVERED_MESSAGES_MAX => {
                 self.header.undelivered_messages.push(bytes);
                 self.header_changed = true;

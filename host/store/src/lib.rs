@@ -11,6 +11,7 @@ mod error;
 mod keys;
 mod records;
 mod sled_store;
+mod transfers;
 mod tree;
 
 pub use error::StoreError;
@@ -32,13 +33,13 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<(DeviceKey, Device)>, StoreError>;
 
     /// Keeps what an Inform told, durably, before it is answered. Takes [`Device::informed`] out
-    /// of the header when it moves that into the tree. With `forget`, what a
-    /// BOOTSTRAP invalidates is dropped in the same step: the tree and the transfers.
+    /// of the header when it moves that into the tree. What is no longer true of the device is
+    /// dropped in the same step.
     async fn record_inform(
         &self,
         device: &DeviceKey,
         header: &mut Device,
-        forget: bool,
+        forget: Forget,
     ) -> Result<(), StoreError>;
 
     /// Keeps all that a session has learned and decided so far, in one step: all or nothing.

@@ -1,6 +1,6 @@
 //! What is kept, as the rest of the server sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,10 @@ pub struct Device {
     pub product_class: String,
     /// Part of the identity.
     pub serial_number: String,
+    /// `DeviceInfo.SoftwareVersion` as last told.
+    pub software_version: String,
+    /// Methods that this software does not have: the device answered fault 9000.
+    pub methods_lacking: BTreeSet<String>,
     /// The version of CWMP in the last session, such as `1.2`.
     pub cwmp_version: String,
     /// `Device.` or `InternetGatewayDevice.`.
@@ -120,7 +124,7 @@ pub struct TaskResult {
     pub outcome: Result<Vec<u8>, String>,
 }
 
-/// A file transfer that a device was asked for.
+/// A file transfer that a device was asked for, or that it told of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
     /// Ties the TransferComplete to it.
@@ -131,6 +135,8 @@ pub struct Transfer {
     pub file_type: String,
     /// When it was asked for, in milliseconds since 1970.
     pub requested_ms: i64,
+    /// When its end must have been told, in milliseconds since 1970; later it has none.
+    pub expires_ms: i64,
     /// What became of it.
     pub end: Option<TransferEnd>,
 }
@@ -140,10 +146,29 @@ pub struct Transfer {
 pub struct TransferEnd {
     /// When it was told, in milliseconds since 1970.
     pub at_ms: i64,
-    /// 0 is success.
-    pub fault_code: u32,
-    /// What the device says.
-    pub fault_text: String,
+    /// How it ended.
+    pub outcome: TransferOutcome,
+    /// When it ended by the device's own account, in its own words: it tells a report that is
+    /// repeated from another one.
+    pub complete_time: String,
+}
+
+/// How a transfer ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TransferOutcome {
+    /// The file was transferred, and applied where it is to be.
+    Done,
+    /// It failed.
+    Failed {
+        /// The standard's code.
+        code: u32,
+        /// What the device says.
+        text: String,
+    },
+    /// It was cancelled before it began.
+    Cancelled,
+    /// Nothing was heard of it in time.
+    Expired,
 }
 
 /// Something that went wrong and that an operator may want to see.
@@ -193,6 +218,17 @@ pub struct Step {
     pub request: String,
     /// What was answered, in brief and without secrets.
     pub answer: String,
+}
+
+/// What an Inform shows to be no longer true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// Nothing of it.
+    Nothing,
+    /// The parameters: the device has another root.
+    Tree,
+    /// The parameters and the transfers: the device was reset (TR-069 3.7.1.5, `0 BOOTSTRAP`).
+    TreeAndTransfers,
 }
 
 /// What a session has to keep, written in one step.
@@ -291,9 +327,23 @@ impl Changes {
 // === impl Transfer ===
 
 impl Transfer {
+    /// Whether it was asked for and its end is not known.
+    pub fn is_open(&self) -> bool {
+        self.end.is_none()
+    }
+
     /// Whether nobody asked for it: it ends no transfer that somebody did ask for.
     pub fn is_autonomous(&self) -> bool {
         self.method.starts_with("autonomous")
+    }
+}
+
+// === impl TransferOutcome ===
+
+impl TransferOutcome {
+    /// What a fault code and its text say; 0 is success (TR-069 A.3.3.2).
+    pub fn of_fault(code: u32, text: &str) -> Self {
+        if code == 0 { Self::Done } else { Self::Failed { code, text: text.to_owned() } }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::commit::Committer;
 use crate::error::StoreError;
 use crate::keys::{Keyspace, device_of, row_of};
 use crate::records::*;
+use crate::transfers::{Merged, merge};
 use crate::tree::{Entry, Tree, TreeChange};
 
 /// How the embedded store behaves.
@@ -221,8 +222,6 @@ impl SledStore {
         Ok(batch)
     }
 
-    /// Transfers that begin are added; one that ends takes the place of the oldest open one of
-    /// its key.
     fn write_transfers(
         &self,
         batch: &mut Batch,
@@ -232,33 +231,16 @@ impl SledStore {
         if transfers.is_empty() {
             return Ok(());
         }
-        let mut known = self.rows::<Transfer>(Keyspace::Transfer, "transfer", device)?;
-        let mut new: Vec<Transfer> = Vec::new();
-        for transfer in transfers {
-            let is_beginning = |it: &Transfer| {
-                it.end.is_none()
-                    && it.command_key == transfer.command_key
-                    && !transfer.is_autonomous()
-            };
-            if transfer.end.is_none() {
-                new.push(transfer);
-            } else if let Some((row, open)) = known.iter_mut().find(|(_, it)| is_beginning(it)) {
-                open.end = transfer.end;
-                batch.insert(Keyspace::Transfer.row(device, row), codec::write(open)?);
-            } else if let Some(open) = new.iter_mut().find(|it| is_beginning(it)) {
-                open.end = transfer.end;
-            } else {
-                new.push(transfer);
-            }
+        let known = self.rows::<Transfer>(Keyspace::Transfer, "transfer", device)?;
+        let Merged { changed, added, dropped } = merge(known, transfers, self.settings.history_max);
+        for (row, transfer) in changed {
+            batch.insert(Keyspace::Transfer.row(device, &row), codec::write(&transfer)?);
         }
-        // Those that have ended go first: an open one is yet to be told of its end.
-        known.sort_by_key(|(_, transfer)| transfer.end.is_none());
-        let surplus = (known.len() + new.len()).saturating_sub(self.settings.history_max);
-        for (row, _) in known.iter().take(surplus) {
-            batch.remove(Keyspace::Transfer.row(device, row));
+        for row in dropped {
+            batch.remove(Keyspace::Transfer.row(device, &row));
         }
-        let new = new.iter().map(codec::write).collect::<Result<_, _>>()?;
-        self.add(batch, Keyspace::Transfer, device, new)
+        let added = added.iter().map(codec::write).collect::<Result<_, _>>()?;
+        self.add(batch, Keyspace::Transfer, device, added)
     }
 
     /// Compressing and decompressing a large tree takes milliseconds, which the runtime's own
@@ -328,14 +310,17 @@ impl Store for SledStore {
         &self,
         device: &DeviceKey,
         header: &mut Device,
-        forget: bool,
+        forget: Forget,
     ) -> Result<(), StoreError> {
         let mut batch = Batch::default();
-        if forget {
-            for keyspace in [Keyspace::Tree, Keyspace::Transfer] {
-                for key in self.db.scan_prefix(keyspace.device(device)).keys() {
-                    batch.remove(key?);
-                }
+        let forgotten: &[Keyspace] = match forget {
+            Forget::Nothing => &[],
+            Forget::Tree => &[Keyspace::Tree],
+            Forget::TreeAndTransfers => &[Keyspace::Tree, Keyspace::Transfer],
+        };
+        for keyspace in forgotten {
+            for key in self.db.scan_prefix(keyspace.device(device)).keys() {
+                batch.remove(key?);
             }
         }
         let told = header.informed.iter();
@@ -344,7 +329,10 @@ impl Store for SledStore {
             let changes = informed_changes(std::mem::take(&mut header.informed));
             batch = self
                 .blocking(device, move |store, device| {
-                    let known = if forget { Tree::default() } else { store.read_tree(device)? };
+                    let known = match forget {
+                        Forget::Nothing => store.read_tree(device)?,
+                        Forget::Tree | Forget::TreeAndTransfers => Tree::default(),
+                    };
                     store.write_tree(&mut batch, device, known, changes)?;
                     Ok(batch)
                 })
@@ -414,7 +402,8 @@ impl Store for SledStore {
 
     async fn transfers(&self, device: &DeviceKey) -> Result<Vec<Transfer>, StoreError> {
         let rows = self.rows(Keyspace::Transfer, "transfer", device)?;
-        Ok(rows.into_iter().map(|(_, transfer)| transfer).collect())
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        Ok(rows.into_iter().map(|(_, transfer): (_, Transfer)| transfer.at(now_ms)).collect())
     }
 
     async fn faults(&self, device: &DeviceKey) -> Result<Vec<Fault>, StoreError> {

@@ -35,7 +35,7 @@ async fn what_was_recorded_is_there_after_reopening() {
         let store = open(folder.path());
         let mut header = Device { oui: "00D09E".to_owned(), ..Device::default() };
         header.publish("wifi.ssid", FactValue::Text("home".to_owned()), 5);
-        store.record_inform(&key, &mut header, false).await.expect("recorded");
+        store.record_inform(&key, &mut header, Forget::Nothing).await.expect("recorded");
         let memory = Memory([("step".to_owned(), vec![7])].into());
         let changes = Changes {
             memory: Some(("standard".to_owned(), memory)),
@@ -78,7 +78,10 @@ async fn a_bootstrap_forgets_the_tree_and_keeps_the_memory_and_other_devices() {
         let changes = Changes { tree: vec![value("Device.A", "1")], ..Changes::default() };
         store.record(key, changes).await.expect("recorded");
     }
-    store.record_inform(&one, &mut Device::default(), true).await.expect("recorded");
+    store
+        .record_inform(&one, &mut Device::default(), Forget::TreeAndTransfers)
+        .await
+        .expect("recorded");
     assert_eq!(store.tree(&one).await.expect("readable"), Tree::default());
     assert_eq!(store.tree(&two).await.expect("readable").0.len(), 1);
 }
@@ -105,13 +108,18 @@ async fn the_history_of_a_device_is_bounded_and_the_oldest_go_first() {
     assert_eq!(faults.iter().map(|fault| fault.at_ms).collect::<Vec<_>>(), [2, 3, 4]);
 }
 
-fn transfer(command_key: &str, end: Option<u32>) -> Transfer {
+fn transfer(command_key: &str, outcome: Option<TransferOutcome>) -> Transfer {
     Transfer {
         command_key: command_key.to_owned(),
         method: "Download".to_owned(),
         file_type: "1 Firmware Upgrade Image".to_owned(),
         requested_ms: 1,
-        end: end.map(|fault_code| TransferEnd { at_ms: 2, fault_code, fault_text: String::new() }),
+        expires_ms: i64::MAX,
+        end: outcome.map(|outcome| TransferEnd {
+            at_ms: 2,
+            outcome,
+            complete_time: command_key.to_owned(),
+        }),
     }
 }
 
@@ -121,23 +129,19 @@ async fn record_transfers(store: &SledStore, key: &DeviceKey, transfers: Vec<Tra
 }
 
 #[tokio::test]
-async fn a_transfer_that_begins_and_ends_in_one_step_is_one() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (store, key) = (open(folder.path()), DeviceKey::from_text("00D09E-1"));
-    let both = vec![transfer("a", None), transfer("a", Some(9010))];
-    record_transfers(&store, &key, both).await;
-    assert_eq!(store.transfers(&key).await.expect("readable"), [transfer("a", Some(9010))]);
-}
-
-#[tokio::test]
 async fn an_open_transfer_outlives_those_that_have_ended() {
     let folder = tempfile::tempdir().expect("a folder");
     let (store, key) = (open(folder.path()), DeviceKey::from_text("00D09E-1"));
     record_transfers(&store, &key, vec![transfer("open", None)]).await;
     for number in 0..5 {
-        record_transfers(&store, &key, vec![transfer(&number.to_string(), Some(0))]).await;
+        record_transfers(
+            &store,
+            &key,
+            vec![transfer(&number.to_string(), Some(TransferOutcome::Done))],
+        )
+        .await;
     }
-    record_transfers(&store, &key, vec![transfer("open", Some(0))]).await;
+    record_transfers(&store, &key, vec![transfer("open", Some(TransferOutcome::Done))]).await;
     let transfers = store.transfers(&key).await.expect("readable");
     let keys: Vec<_> = transfers.iter().map(|it| it.command_key.as_str()).collect();
     assert_eq!(keys, ["open", "3", "4"]);
@@ -151,7 +155,7 @@ async fn what_informs_tell_is_part_of_the_tree_and_newer_than_it() {
     store.record(&key, changes).await.expect("recorded");
     let mut header = Device::default();
     header.inform("Device.A", "new", trellis_cwmp::ValueType::String, 9);
-    store.record_inform(&key, &mut header, false).await.expect("recorded");
+    store.record_inform(&key, &mut header, Forget::Nothing).await.expect("recorded");
     let tree = store.tree(&key).await.expect("readable");
     assert_eq!(tree.0["Device.A"].value.as_deref(), Some("new"));
 }
@@ -167,7 +171,7 @@ async fn a_bootstrap_with_a_large_inform_forgets_the_old_tree_all_the_same() {
         let name = format!("Device.New.{number}");
         header.inform(&name, "a value of some length", trellis_cwmp::ValueType::String, 1);
     }
-    store.record_inform(&key, &mut header, true).await.expect("recorded");
+    store.record_inform(&key, &mut header, Forget::TreeAndTransfers).await.expect("recorded");
     let tree = store.tree(&key).await.expect("readable");
     assert_eq!(tree.0.len(), 2_000);
     assert!(!tree.0.contains_key("Device.Old"));
@@ -179,7 +183,7 @@ async fn devices_are_listed_in_pages() {
     let store = open(folder.path());
     for number in 0..5 {
         let key = DeviceKey::from_text(format!("00D09E-{number}"));
-        store.record_inform(&key, &mut Device::default(), false).await.expect("recorded");
+        store.record_inform(&key, &mut Device::default(), Forget::Nothing).await.expect("recorded");
     }
     let first = store.devices(None, 3).await.expect("readable");
     let rest = store.devices(first.last().map(|it| &it.0), 3).await.expect("readable");

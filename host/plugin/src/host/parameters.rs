@@ -1,5 +1,7 @@
 //! `parameters`: the device's data model.
 
+use std::collections::HashSet;
+
 use trellis_cwmp::*;
 
 use crate::bindings::parameters::{
@@ -10,6 +12,7 @@ use crate::state::{Failure, RunState, refused, to_guest};
 
 /// TR-069 A.5.1.
 const RESOURCES_EXCEEDED: u32 = 9004;
+const INVALID_PARAMETER_NAME: u32 = 9005;
 
 type Answer<T> = wasmtime::Result<std::result::Result<T, Error>>;
 
@@ -150,7 +153,27 @@ impl RunState {
         status.await
     }
 
+    /// Reads names. A device that does not know the empty path, which stands for all of its data
+    /// models, is asked for the one that its Inform shows.
     pub(crate) async fn read_names(
+        &mut self,
+        path: String,
+        next_level: bool,
+    ) -> Result<Vec<ParameterInfoStruct>, Failure> {
+        let is_empty = path.is_empty();
+        match self.ask_names(path, next_level).await {
+            Err(Failure::Guest(Error::Fault(fault)))
+                if is_empty
+                    && fault.code == INVALID_PARAMETER_NAME
+                    && !self.context.root.is_empty() =>
+            {
+                self.ask_names(self.context.root.clone(), next_level).await
+            }
+            result => result,
+        }
+    }
+
+    async fn ask_names(
         &mut self,
         parameter_path: String,
         next_level: bool,
@@ -211,8 +234,11 @@ impl RunState {
     }
 }
 
+/// A device that answers a name twice means it once.
 pub(super) fn to_guest_values(list: &ParameterList) -> Vec<ParameterValue> {
+    let mut seen = HashSet::with_capacity(list.len());
     list.iter()
+        .filter(|row| seen.insert(row.name))
         .map(|row| ParameterValue {
             name: row.name.to_owned(),
             value: row.value.to_owned(),

@@ -1,6 +1,8 @@
 //! A plugin for tests: the product class of a device of the manufacturer `Guest` says what to
 //! do with it, also what no plugin should.
 
+mod script;
+
 use trellis_plugin::{
     Cpe, Download, Error, InstallOperation, Manifest, Matcher, Notification, Operation, Plugin,
     Result, ScheduledDownload, TimeWindow, Upload, serde_json::json,
@@ -21,6 +23,7 @@ impl Plugin for Scripted {
     fn provision(cpe: &mut Cpe, settings: Self::Settings) -> Result<()> {
         match cpe.device().product_class.as_str() {
             "four" => four(cpe),
+            "script" => script::run(cpe, &settings),
             "remember" => remember(cpe),
             "settings" => {
                 cpe.fact("settings.greeting", settings["greeting"].as_str().unwrap_or_default())
