@@ -44,7 +44,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let sessions = Sessions::new(Arc::clone(&store), registry, config.sessions());
     let listener = Listener::bind(config.cwmp.listen, config.southbound()).await?;
     let operators = bind_operators(config.operator.listen).await?;
-    let operator = operators.as_ref().map(|it| it.address()).transpose()?;
+    let operator = operators.as_ref().map(trellis_northbound::Listener::address).transpose()?;
     tracing::info!(
         cwmp = %listener.address()?,
         operator = operator.map(tracing::field::display),
