@@ -1,6 +1,7 @@
 //! `cargo xtask`: the one entry point for building, testing, demonstrating and measuring.
 
 mod bench;
+mod conformance;
 mod demo;
 mod plugins;
 mod steps;
@@ -24,6 +25,8 @@ enum Command {
     Demo(DemoArguments),
     /// Run all tests.
     Test,
+    /// Prove the statements of the standard one by one; writes docs/conformance.md.
+    Conformance,
     /// Check formatting and lints.
     Lint,
     /// Build the plugins into target/plugins.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(arguments) => demo::run_demo(arguments.keep),
         Command::Test => test::run_all(),
+        Command::Conformance => conformance::run_all(),
         Command::Lint => test::lint(),
         Command::Plugins => plugins::build().map(|_| ()),
         Command::Bench { what: BenchCommand::Session { sessions, json } } => {
