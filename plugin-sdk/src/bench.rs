@@ -221,15 +221,26 @@ impl Bench {
     }
 }
 
-/// The operator's settings over the manifest's defaults, key by key.
+/// The operator's settings over the manifest's defaults, as the server lays them: objects are
+/// merged, everything else is replaced.
 fn overlay<P: Plugin>(own: Option<&Json>) -> Json {
     let mut settings = P::manifest().default_settings().clone();
-    match (settings.as_object_mut(), own.and_then(Json::as_object)) {
-        (Some(settings), Some(own)) => settings.extend(own.clone()),
-        (None, Some(own)) => settings = Json::Object(own.clone()),
-        (_, None) => {}
+    match own {
+        Some(own @ Json::Object(_)) => merge(&mut settings, own),
+        _ => return settings,
     }
     settings
+}
+
+fn merge(settings: &mut Json, own: &Json) {
+    match (settings, own) {
+        (Json::Object(settings), Json::Object(own)) => {
+            for (name, value) in own {
+                merge(settings.entry(name.clone()).or_insert(Json::Null), value);
+            }
+        }
+        (settings, own) => *settings = own.clone(),
+    }
 }
 
 fn fault(code: u32) -> WireError {

@@ -6,7 +6,8 @@ mod software;
 mod transfers;
 
 use crate::{
-    DeviceId, Error, Event, Fact, Log, Memory, OperationResult, Result, Transfer, Values, host,
+    DeviceId, Error, Event, Fact, Log, Memory, OperationResult, RequestedDownload, Result,
+    Transfer, Values, host,
 };
 
 pub use self::parameters::{Notification, Status};
@@ -67,6 +68,11 @@ impl Cpe {
     /// The transfers whose end the device reported in this session.
     pub fn completed_transfers(&self) -> Vec<Transfer> {
         host::session::completed_transfers()
+    }
+
+    /// Files that the device asked for in this session, such as at its user's wish.
+    pub fn requested_downloads(&self) -> Vec<RequestedDownload> {
+        host::session::requested_downloads()
     }
 
     /// What became of software modules, as the device reported it in this session.

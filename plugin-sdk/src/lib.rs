@@ -40,7 +40,7 @@ pub use crate::bindings::trellis::acs::facts::Fact;
 pub use crate::bindings::trellis::acs::parameters::{
     AddedObject, AttributeChange, Ensured, ParameterAttributes, ParameterName,
 };
-pub use crate::bindings::trellis::acs::session::{DeviceId, Event, Transfer};
+pub use crate::bindings::trellis::acs::session::{DeviceId, Event, RequestedDownload, Transfer};
 pub use crate::bindings::trellis::acs::software::{
     InstallOperation, Operation, OperationResult, UninstallOperation, UpdateOperation,
 };

@@ -121,6 +121,7 @@ async fn a_plugin_that_fails_ends_its_own_run_with_a_fault_that_says_how() {
         ("recurse", "trap", "recursion"),
         ("allocate", "memory", "the memory limit of 16777216 bytes"),
         ("flood", "rpcs", "the limit of 20 requests"),
+        ("chatter", "calls", "the limit of 20000 calls"),
     ];
     let mut devices: Vec<Cpe> = Vec::new();
     for (number, (behaviour, _, _)) in (1..).zip(expected) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use trellis_cpe::{HttpOptions, Options};
-use trellis_store::{DeviceKey, Store};
+use trellis_store::{DeviceKey, Store, TransferOutcome};
 
 use crate::raw::{connect, connect_with, envelope, id, inform, post, transfer_complete, values};
 use crate::server::{Server, device, device_with, guest, guests, key, shipped};
@@ -233,12 +233,18 @@ async fn when_every_session_is_taken_the_next_inform_is_told_to_come_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_download_is_reported_in_a_later_session_and_noted() {
-    let server = Server::start(&guests());
-    let mut cpe = guest("all", 1);
-    cpe.session(&server.url()).await.expect("a session");
-    let key = key(&cpe);
-    let _ = cpe.session(&server.url()).await.expect("a session");
+    let config = "[plugins.settings.scripted]\nscript = [{ do = \"download\", key = \"dl-1\", \
+                  file_type = \"1 Firmware Upgrade Image\", \
+                  url = \"http://files.example/fw-9.9.9.bin\" }]\n";
+    let server = Server::with_config(&guests(), config);
+    let mut cpe = guest("script", 1);
+    let first = cpe.session(&server.url()).await.expect("a session");
+    assert_eq!(first.methods(), ["Download"]);
+    let second = cpe.session(&server.url()).await.expect("a session");
+    assert!(second.event_codes().contains(&"7 TRANSFER COMPLETE"), "{:?}", second.event_codes());
     let (store, _folder) = server.into_store();
-    let transfers = store.transfers(&key).await.expect("readable");
-    assert!(transfers.len() <= 3, "{transfers:?}");
+    let transfers = store.transfers(&key(&cpe)).await.expect("readable");
+    let first = transfers.first().expect("a transfer");
+    assert_eq!(first.command_key, "dl-1");
+    assert_eq!(first.end.as_ref().map(|end| &end.outcome), Some(&TransferOutcome::Done));
 }

@@ -68,9 +68,11 @@ fn run_tests(mut told: impl FnMut(&str, bool)) -> anyhow::Result<()> {
         command.args(["--tests"]).stdout(Stdio::piped());
     }
     let mut child = command.spawn().context("cannot start cargo")?;
-    let stdout = child.stdout.take().map(|it| Box::new(it) as Box<dyn std::io::Read>);
-    let stderr = child.stderr.take().map(|it| Box::new(it) as Box<dyn std::io::Read>);
-    let output = stdout.or(stderr).context("cargo has no output")?;
+    let output: Box<dyn std::io::Read> = match (child.stdout.take(), child.stderr.take()) {
+        (Some(stdout), _) => Box::new(stdout),
+        (None, Some(stderr)) => Box::new(stderr),
+        (None, None) => anyhow::bail!("cargo has no output"),
+    };
     for line in BufReader::new(output).lines() {
         let line = line?;
         let mut words = line.split_whitespace();

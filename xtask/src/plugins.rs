@@ -7,6 +7,9 @@ use anyhow::{Context, bail};
 
 use crate::steps::{announce, cargo, root, run, target};
 
+/// The workspaces of plugins: those that ship, and those that tests use.
+pub(crate) const WORKSPACES: [&str; 2] = ["plugins", "tests/guests"];
+
 const TARGET: &str = "wasm32-wasip2";
 
 /// Builds the plugins that ship into `target/plugins` and those that tests use into
@@ -14,8 +17,9 @@ const TARGET: &str = "wasm32-wasip2";
 pub(crate) fn build() -> anyhow::Result<PathBuf> {
     ensure_target()?;
     announce("building the plugins for WebAssembly");
-    let shipped = workspace("plugins", "plugins")?;
-    workspace("tests/guests", "guests")?;
+    let [shipped, guests] = WORKSPACES;
+    let shipped = workspace(shipped, "plugins")?;
+    workspace(guests, "guests")?;
     Ok(shipped)
 }
 
@@ -23,6 +27,11 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
 fn workspace(from: &str, to: &str) -> anyhow::Result<PathBuf> {
     let build = target().join(format!("wasm-{to}"));
     let folder = target().join(to);
+    let built = build.join(TARGET).join("release");
+    // What is left of a plugin that is gone or has another name must not be shipped.
+    for old in wasm_files(&built).unwrap_or_default() {
+        std::fs::remove_file(old)?;
+    }
     run(cargo()
         .current_dir(root().join(from))
         .args(["build", "--release", "--locked", "--target", TARGET])
@@ -31,7 +40,7 @@ fn workspace(from: &str, to: &str) -> anyhow::Result<PathBuf> {
     for old in wasm_files(&folder)? {
         std::fs::remove_file(old)?;
     }
-    for file in wasm_files(&build.join(TARGET).join("release"))? {
+    for file in wasm_files(&built)? {
         let name = file.file_name().context("a file without a name")?;
         std::fs::copy(&file, folder.join(name))?;
     }

@@ -14,7 +14,10 @@ pub(crate) fn root() -> PathBuf {
 
 /// The folder of everything that is built.
 pub(crate) fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    let folder =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    // Programs run in several folders; one that is relative is relative to the root.
+    root().join(folder)
 }
 
 /// A program that `cargo build` made.

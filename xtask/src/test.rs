@@ -31,6 +31,9 @@ pub(crate) fn lint() -> anyhow::Result<()> {
     if works("cargo", &["fmt", "--version"]) {
         announce("checking the formatting");
         run(cargo().args(["fmt", "--all", "--check"]))?;
+        for workspace in plugins::WORKSPACES {
+            run(cargo().current_dir(root().join(workspace)).args(["fmt", "--all", "--check"]))?;
+        }
     } else {
         announce("SKIPPED: formatting, since rustfmt is not installed");
     }
@@ -45,6 +48,10 @@ pub(crate) fn lint() -> anyhow::Result<()> {
             "-D",
             "warnings",
         ]))?;
+        run(cargo()
+            .current_dir(root().join("plugins"))
+            .args(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
+            .env("CARGO_TARGET_DIR", target().join("wasm-plugins")))?;
     } else {
         announce("SKIPPED: lints, since clippy is not installed");
     }

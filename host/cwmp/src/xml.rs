@@ -18,8 +18,6 @@ const DEPTH_MAX: usize = 10_000;
 /// How many elements an error's path names at most, and how many bytes of each.
 const PATH_MAX: usize = 12;
 const NAME_SHOWN_MAX: usize = 64;
-/// How many bytes of the parser's own words an error shows; they may quote the message.
-const PROBLEM_SHOWN_MAX: usize = 300;
 
 /// Reads one document, element by element.
 ///
@@ -280,7 +278,8 @@ impl<'a> Xml<'a> {
     /// An attribute of an element, by its local name.
     pub(crate) fn attribute(&self, element: &Element<'a>, local: &str) -> Result<Option<String>> {
         for attribute in element.0.attributes().with_checks(false) {
-            let attribute = attribute.map_err(|error| self.error(malformed(&error)))?;
+            let attribute =
+                attribute.map_err(|_| self.error(malformed("an attribute cannot be read")))?;
             if attribute.key.local_name().into_inner() == local {
                 return Ok(Some(attribute.value.into_owned()));
             }
@@ -308,7 +307,14 @@ impl<'a> Xml<'a> {
     /// An error where the reader stands.
     pub(crate) fn error(&self, kind: DecodeErrorKind) -> DecodeError {
         let names = self.open.iter().take(PATH_MAX).map(|start| self.name_at(*start));
-        let path: Vec<&str> = names.collect();
+        let mut path = Vec::new();
+        for name in names {
+            path.push(name);
+            // What looks like an element in such a one is part of a text, be it a password.
+            if HOLDS_TEXT.contains(&name) {
+                break;
+            }
+        }
         DecodeError { kind, offset: self.offset(), path: path.join("/") }
     }
 
@@ -323,14 +329,21 @@ impl<'a> Xml<'a> {
     fn event(&mut self) -> Result<Event<'a>> {
         self.reader.read_event().map_err(|error| {
             self.error(match error {
-                XmlError::Syntax(SyntaxError::InvalidBangMarkup) => malformed(&error),
-                XmlError::Namespace(NamespaceError::TooManyBindings(limit)) => {
-                    malformed(&format!("there are more than {limit} namespace declarations"))
+                XmlError::Syntax(SyntaxError::InvalidBangMarkup) => {
+                    malformed("a <! begins neither a comment nor CDATA")
                 }
                 XmlError::Syntax(_) | XmlError::IllFormed(IllFormedError::MissingEndTag(_)) => {
                     DecodeErrorKind::Truncated
                 }
-                other => malformed(&other),
+                XmlError::IllFormed(_) => malformed("the tags do not match"),
+                XmlError::InvalidAttr(_) => malformed("an attribute cannot be read"),
+                XmlError::Encoding(_) => malformed("the text is not in its encoding"),
+                XmlError::Escape(_) => malformed("a reference cannot be read"),
+                XmlError::Namespace(NamespaceError::TooManyBindings(_)) => {
+                    malformed("there are too many namespace declarations")
+                }
+                XmlError::Namespace(_) => malformed("a namespace declaration cannot be read"),
+                XmlError::Io(_) => malformed("it cannot be read"),
             })
         })
     }
@@ -371,6 +384,9 @@ impl<'a> Xml<'a> {
     }
 }
 
+/// Elements that hold text that is the device's or the operator's own.
+const HOLDS_TEXT: [&str; 6] = ["Value", "Password", "Username", "URL", "FaultString", "string"];
+
 impl Element<'_> {
     /// The local name.
     pub(crate) fn name(&self) -> &str {
@@ -394,10 +410,9 @@ fn array_count(array_type: &str) -> Option<usize> {
     array_type.trim().strip_suffix(']')?.rsplit('[').next()?.trim().parse().ok()
 }
 
-fn malformed(problem: &impl ToString) -> DecodeErrorKind {
-    let mut problem = problem.to_string();
-    problem.truncate(problem.floor_char_boundary(PROBLEM_SHOWN_MAX));
-    DecodeErrorKind::Malformed(problem)
+/// In our own words: the parser's quote the message, and there may be a password in it.
+fn malformed(problem: &str) -> DecodeErrorKind {
+    DecodeErrorKind::Malformed(problem.to_owned())
 }
 
 fn append<'a>(text: &mut Cow<'a, str>, piece: Cow<'a, str>) {

@@ -3,6 +3,7 @@
 //! The listener is plain HTTP for the machine itself or a trusted network; it tells nothing of any
 //! one device. Deliberately absent: devices, which are southbound's.
 
+mod connections;
 mod listener;
 mod metrics;
 

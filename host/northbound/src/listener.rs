@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use trellis_session::Sessions;
 use trellis_store::Store;
 
+use crate::connections::Bounded;
 use crate::metrics::Metrics;
 
 /// What the listener tells of.
@@ -39,7 +40,7 @@ pub struct ListenerError {
     source: std::io::Error,
 }
 
-/// How long the store may take over one record before the server is not ready.
+/// How long a flush may take before the server is not ready.
 const STORE_WAIT: Duration = Duration::from_secs(2);
 
 impl Listener {
@@ -62,7 +63,7 @@ impl Listener {
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(ready))
             .with_state(Arc::new(server));
-        let serving = axum::serve(self.0, router);
+        let serving = axum::serve(Bounded::new(self.0), router);
         if let Err(error) = serving.with_graceful_shutdown(stop.cancelled_owned()).await {
             tracing::error!(%error, "the operator's listener has failed");
         }
@@ -77,16 +78,19 @@ async fn metrics(State(server): State<Arc<Server>>) -> Response {
     (text, server.metrics.render()).into_response()
 }
 
-/// Whether devices can be sent here: new sessions are taken, and the store answers.
+/// Whether devices can be sent here: new sessions are taken, and the disk keeps up.
 async fn ready(State(server): State<Arc<Server>>) -> Response {
-    let not_ready = |why: String| (StatusCode::SERVICE_UNAVAILABLE, why + "\n").into_response();
+    let not_ready = |why| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
     if !server.sessions.accepts() {
-        return not_ready("the server is stopping".to_owned());
+        return not_ready("the server is stopping\n");
     }
-    match tokio::time::timeout(STORE_WAIT, server.store.devices(None, 1)).await {
-        Ok(Ok(_)) => "ready\n".into_response(),
-        Ok(Err(error)) => not_ready(error.to_string()),
-        Err(_) => not_ready("the store does not answer".to_owned()),
+    match tokio::time::timeout(STORE_WAIT, server.store.flush()).await {
+        Ok(Ok(())) => "ready\n".into_response(),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the server is not ready");
+            not_ready("the store fails; the log says how\n")
+        }
+        Err(_) => not_ready("the store does not answer\n"),
     }
 }
 

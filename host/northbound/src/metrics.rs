@@ -57,5 +57,6 @@ fn describe() {
     describe_counter!("trellis_limit_reached_total", "Limits that were reached, by limit.");
     describe_counter!("trellis_plugin_fuel_total", "CPU used by plugins, in fuel, by plugin.");
     describe_counter!("trellis_plugin_faults_total", "Runs that failed, by plugin and kind.");
+    describe_counter!("trellis_plugin_ties_total", "Devices that two plugins fit equally well.");
     describe_histogram!("trellis_store_flush_seconds", "How long flushes to disk took.");
 }

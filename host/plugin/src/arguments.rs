@@ -41,7 +41,8 @@ pub(crate) fn check(request: &Message, version: CwmpVersion, limits: &Limits) ->
                 }
             }
             let rows = it.parameter_list.iter();
-            fits(rows.map(|row| name_len(&row.name) + 300 + 100 * row.access_list.len()).sum())
+            let access = |list: &[String]| list.iter().map(|entry| name_len(entry)).sum::<usize>();
+            fits(rows.map(|row| name_len(&row.name) + 300 + access(&row.access_list)).sum())
         }
         Message::AddObject(it) => {
             key("ParameterKey", &it.parameter_key)?;

@@ -13,6 +13,7 @@ wasmtime::component::bindgen!({
         "trellis:acs/control": async | trappable,
         "trellis:acs/transfers": async | trappable,
         "trellis:acs/software.change-du-state": async | trappable,
+        default: trappable,
     },
     exports: { default: async },
 });

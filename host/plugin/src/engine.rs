@@ -54,9 +54,9 @@ impl PluginEngine {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(runs)
             .total_stacks(runs)
-            .total_core_instances(runs.saturating_mul(8))
-            .total_memories(runs.saturating_add(runs / 2))
-            .total_tables(runs.saturating_mul(3))
+            .total_core_instances(runs.saturating_mul(12))
+            .total_memories(runs.saturating_mul(3))
+            .total_tables(runs.saturating_mul(6))
             .max_memories_per_component(4)
             .max_tables_per_component(8)
             .max_core_instances_per_component(32)

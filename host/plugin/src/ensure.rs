@@ -1,12 +1,13 @@
 //! What every vendor's plugin needs, once: values and rows that are as they should be.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use trellis_cwmp::{DeleteObject, Message, ParameterList, ValueType};
 
 use crate::arguments::{LIST_BYTES_MAX, name_len, value_len};
 use crate::bindings::parameters::Ensured;
 use crate::bindings::types::{self, ParameterValue};
+use crate::fault::limit_reached;
 use crate::host::host_value_type;
 use crate::state::{Failure, RunState, refused};
 
@@ -15,6 +16,9 @@ const INVALID_PARAMETER_NAME: u32 = 9005;
 /// Faults after which a smaller request may succeed.
 const SMALLER_MAY_SUCCEED: [u32; 4] = [9002, 9003, 9004, INVALID_PARAMETER_NAME];
 
+/// Values and their types, by name.
+type Known = HashMap<String, (String, ValueType)>;
+
 impl RunState {
     /// Reads, compares, writes only what differs.
     pub(crate) async fn ensure(
@@ -22,18 +26,18 @@ impl RunState {
         wanted: Vec<ParameterValue>,
         parameter_key: String,
     ) -> Result<Ensured, Failure> {
+        self.check_items("values", wanted.len())?;
         let names: Vec<String> = wanted.iter().map(|it| it.name.clone()).collect();
-        if names.iter().collect::<BTreeSet<_>>().len() != names.len() {
+        if names.iter().collect::<HashSet<_>>().len() != names.len() {
             return Err(refused("a name is in the list twice"));
         }
-        let (known, mut missing) = self.read_what_there_is(names).await?;
+        let known = self.read_what_there_is(names).await?;
+        let mut missing = Vec::new();
         let mut differing = Vec::new();
         for it in &wanted {
+            // Some devices leave out of an answer what they do not have.
             let Some((value, known_type)) = known.get(&it.name) else {
-                // Some devices leave out of an answer what they do not have.
-                if !missing.contains(&it.name) {
-                    missing.push(it.name.clone());
-                }
+                missing.push(it.name.clone());
                 continue;
             };
             let wanted_type =
@@ -72,11 +76,12 @@ impl RunState {
             .iter()
             .filter_map(|row| row.name.strip_prefix(&table)?.strip_suffix('.')?.parse().ok())
             .collect();
+        self.check_items("rows times keys", instances.len().saturating_mul(keys.len()))?;
         let mut names = Vec::new();
         for instance in &instances {
             names.extend(keys.iter().map(|key| format!("{table}{instance}.{}", key.name)));
         }
-        let (known, _) = self.read_what_there_is(names).await?;
+        let known = self.read_what_there_is(names).await?;
         let found = instances.into_iter().find(|instance| {
             keys.iter().all(|key| {
                 let known = known.get(&format!("{table}{instance}.{}", key.name));
@@ -105,22 +110,32 @@ impl RunState {
         }
     }
 
+    fn check_items(&self, what: &str, count: usize) -> Result<(), Failure> {
+        let limit = self.limits.list_items;
+        if count <= limit {
+            return Ok(());
+        }
+        limit_reached("plugin_list_items");
+        Err(refused(format!("there are {count} {what}; the limit is {limit}")))
+    }
+
     /// Reads values that may not all be there: one unknown name fails a whole request, so a
-    /// failing one is halved until the name is found.
-    async fn read_what_there_is(
-        &mut self,
-        names: Vec<String>,
-    ) -> Result<(HashMap<String, (String, ValueType)>, Vec<String>), Failure> {
-        let mut known = HashMap::new();
-        let mut missing = Vec::new();
+    /// failing one is halved until the name is found. What was not asked for is not kept.
+    async fn read_what_there_is(&mut self, names: Vec<String>) -> Result<Known, Failure> {
+        let mut known = Known::with_capacity(names.len());
+        let mut bytes = 0_usize;
         let mut open: Vec<Vec<String>> = batches(names, |name| name_len(name)).collect();
         open.reverse();
         while let Some(mut batch) = open.pop() {
             match self.read_values(batch.clone()).await {
-                Ok(list) => known.extend(
-                    list.iter()
-                        .map(|row| (row.name.to_owned(), (row.value.to_owned(), row.value_type))),
-                ),
+                Ok(list) => {
+                    let asked: HashSet<&str> = batch.iter().map(String::as_str).collect();
+                    for row in list.iter().filter(|row| asked.contains(row.name)) {
+                        bytes = bytes.saturating_add(row.value.len());
+                        known.insert(row.name.to_owned(), (row.value.to_owned(), row.value_type));
+                    }
+                    self.fits([bytes].into_iter())?;
+                }
                 Err(Failure::Guest(types::Error::Fault(fault)))
                     if SMALLER_MAY_SUCCEED.contains(&fault.code) && batch.len() > 1 =>
                 {
@@ -129,14 +144,11 @@ impl RunState {
                     open.push(batch);
                 }
                 Err(Failure::Guest(types::Error::Fault(fault)))
-                    if fault.code == INVALID_PARAMETER_NAME =>
-                {
-                    missing.append(&mut batch);
-                }
+                    if fault.code == INVALID_PARAMETER_NAME => {}
                 Err(failure) => return Err(failure),
             }
         }
-        Ok((known, missing))
+        Ok(known)
     }
 }
 
@@ -145,8 +157,12 @@ fn same(value_type: ValueType, one: &str, other: &str) -> bool {
     let number = |text: &str| text.trim().parse::<i128>().ok();
     match value_type {
         ValueType::Boolean => {
-            let truth = |text: &str| matches!(text.trim(), "1" | "true" | "True" | "TRUE");
-            truth(one) == truth(other)
+            let truth = |text: &str| match text.trim() {
+                "1" | "true" | "True" | "TRUE" => Some(true),
+                "0" | "false" | "False" | "FALSE" => Some(false),
+                _ => None,
+            };
+            one == other || (truth(one).is_some() && truth(one) == truth(other))
         }
         ValueType::Int | ValueType::UnsignedInt | ValueType::Long | ValueType::UnsignedLong => {
             one == other || (number(one).is_some() && number(one) == number(other))
@@ -184,6 +200,7 @@ mod tests {
     fn values_are_compared_by_what_they_mean_in_their_type() {
         assert!(same(ValueType::Boolean, "1", "true"));
         assert!(!same(ValueType::Boolean, "1", "0"));
+        assert!(!same(ValueType::Boolean, "yes", "0"));
         assert!(same(ValueType::UnsignedLong, "18446744073709551615", "18446744073709551615"));
         assert!(same(ValueType::Int, "+5", "05"));
         assert!(!same(ValueType::String, "5", "05"));

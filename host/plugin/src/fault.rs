@@ -1,6 +1,7 @@
 //! How a run of a plugin goes wrong, in words for its author.
 
 use wasmtime::{Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
 
 use crate::state::RunState;
 
@@ -21,6 +22,8 @@ pub enum FaultKind {
     WallTime,
     /// The plugin sent too many requests.
     Rpcs,
+    /// The plugin called the host too often.
+    Calls,
     /// No run was free.
     Busy,
     /// The server failed.
@@ -45,6 +48,18 @@ pub(crate) struct RpcLimit {
     pub(crate) limit: u32,
 }
 
+/// Another such limit.
+#[derive(Debug, thiserror::Error)]
+#[error("the limit of {limit} calls of the host in one run is reached")]
+pub(crate) struct CallLimit {
+    pub(crate) limit: u32,
+}
+
+/// Counts a limit that was reached.
+pub(crate) fn limit_reached(limit: &'static str) {
+    metrics::counter!("trellis_limit_reached_total", "limit" => limit).increment(1);
+}
+
 impl FaultKind {
     /// A word for lists and metrics.
     pub fn name(self) -> &'static str {
@@ -56,6 +71,7 @@ impl FaultKind {
             Self::Memory => "memory",
             Self::WallTime => "wall-time",
             Self::Rpcs => "rpcs",
+            Self::Calls => "calls",
             Self::Busy => "busy",
             Self::Host => "host",
         }
@@ -73,6 +89,11 @@ impl RunFault {
         let printed = printed.trim();
         let (kind, message) = if let Some(limit) = error.downcast_ref::<RpcLimit>() {
             (FaultKind::Rpcs, limit.to_string())
+        } else if let Some(limit) = error.downcast_ref::<CallLimit>() {
+            (FaultKind::Calls, limit.to_string())
+        } else if let Some(exit) = error.downcast_ref::<I32Exit>() {
+            let message = if printed.is_empty() { "without a message" } else { printed };
+            (FaultKind::Panic, format!("the plugin exited with status {}: {message}", exit.0))
         } else if state.memory_refused {
             let limit = state.limits.memory_bytes;
             (FaultKind::Memory, format!("the memory limit of {limit} bytes is reached"))
@@ -93,6 +114,11 @@ impl RunFault {
                     "memory was accessed out of bounds, as endless recursion does too".to_owned(),
                 ),
                 Some(trap) => (FaultKind::Trap, trap.to_string()),
+                // What a plugin hands over that cannot be taken, such as text that is not UTF-8 or
+                // is too large, shows as such an error inside its own code.
+                None if error.downcast_ref::<WasmBacktrace>().is_some() => {
+                    (FaultKind::Trap, format!("{:#}", error.root_cause()))
+                }
                 None => (FaultKind::Host, format!("{error:#}")),
             }
         };

@@ -28,7 +28,7 @@ mod walk;
 
 pub use engine::{EngineSettings, PluginEngine, mappings_max};
 pub use fault::{FaultKind, RunFault};
-pub use limits::Limits;
+pub use limits::{Limits, LimitsMax};
 pub use manifest::Manifest;
 pub use matcher::{Matcher, Traits};
 pub use plugin::{LoadError, Plugin};

@@ -16,7 +16,7 @@ use crate::bindings::{VendorPlugin, VendorPluginPre};
 use crate::cache::{Cache, hex};
 use crate::engine::PluginEngine;
 use crate::fault::RunFault;
-use crate::limits::Limits;
+use crate::limits::{Limits, LimitsMax};
 use crate::manifest::Manifest;
 use crate::matcher::CompiledMatcher;
 use crate::run::prepare;
@@ -56,7 +56,7 @@ impl Plugin {
         engine: &PluginEngine,
         cache: Arc<Cache>,
         file: &Path,
-        limits: &Limits,
+        limits: (&Limits, &LimitsMax),
         settings: impl FnOnce(&str) -> serde_json::Map<String, serde_json::Value>,
     ) -> Result<Self, LoadError> {
         let fail = |reason: String| LoadError { file: file.to_owned(), reason };
@@ -75,7 +75,7 @@ impl Plugin {
         let instance = link(engine, &component).map_err(|error| {
             fail(format!("it does not fit the world trellis:acs/vendor-plugin@0.1: {error:#}"))
         })?;
-        let json = describe(engine, &instance, limits).await.map_err(&fail)?;
+        let json = describe(engine, &instance, limits.0).await.map_err(&fail)?;
         let manifest = Manifest::parse(&json)
             .map_err(|problem| fail(format!("its manifest is not usable: {problem}")))?;
         let mut effective = manifest.settings.defaults.clone();
@@ -85,7 +85,7 @@ impl Plugin {
             digest,
             name: Arc::from(manifest.name.as_str()),
             matchers: matchers.collect::<Result<_, _>>().map_err(&fail)?,
-            limits: Arc::new(limits.with_wishes(&manifest.limits)),
+            limits: Arc::new(limits.0.with_wishes(&manifest.limits, limits.1)),
             settings: Arc::from(serde_json::Value::Object(effective).to_string()),
             engine: engine.clone(),
             instance,
@@ -140,6 +140,7 @@ async fn describe(
         retry_count: 0,
         transfers: Vec::new(),
         operations: Vec::new(),
+        requested_downloads: Vec::new(),
         methods_lacking: BTreeSet::new(),
         now_seconds: 0,
         memory: Memory::new(),

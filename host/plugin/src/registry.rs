@@ -1,17 +1,17 @@
 //! The plugins that are loaded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cache::Cache;
 use crate::engine::PluginEngine;
-use crate::limits::Limits;
+use crate::limits::{Limits, LimitsMax};
 use crate::matcher::Traits;
 use crate::plugin::{LoadError, Plugin};
 
 /// What the registry loads, and how.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct RegistrySettings {
     /// The folder of `.wasm` files.
     pub folder: PathBuf,
@@ -19,6 +19,8 @@ pub struct RegistrySettings {
     pub data: PathBuf,
     /// The limits of every run.
     pub limits: Limits,
+    /// What manifests get at most.
+    pub limits_max: LimitsMax,
     /// The operator's settings, by plugin.
     pub settings: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
 }
@@ -27,6 +29,8 @@ pub struct RegistrySettings {
 #[derive(Debug, Default)]
 pub struct Registry {
     plugins: Vec<Arc<Plugin>>,
+    /// Pairs of plugins that were found to fit a device equally well, by their names.
+    ties: Mutex<HashSet<(Arc<str>, Arc<str>)>>,
 }
 
 impl Registry {
@@ -42,7 +46,8 @@ impl Registry {
         for file in wasm_files(&settings.folder)? {
             let operators = |name: &str| settings.settings.get(name).cloned().unwrap_or_default();
             let cache = Arc::clone(&cache);
-            match Plugin::load(engine, cache, &file, &settings.limits, operators).await {
+            let limits = (&settings.limits, &settings.limits_max);
+            match Plugin::load(engine, cache, &file, limits, operators).await {
                 Ok(plugin) => {
                     if let Err(reason) = registry.add(plugin) {
                         errors.push(LoadError { file, reason });
@@ -71,12 +76,20 @@ impl Registry {
         // The first by name wins a tie, so that it is at least always the same.
         let best = candidates.reduce(|best, other| {
             if other.0 == best.0 {
-                let (one, two) = (&*best.1.name, &*other.1.name);
-                tracing::warn!(one, two, ?traits, "two plugins fit a device equally well");
+                self.note_tie(&best.1.name, &other.1.name);
             }
             if other.0 > best.0 { other } else { best }
         });
         best.map(|(_, plugin)| Arc::clone(plugin))
+    }
+
+    /// Says once of two plugins that both fit a device equally well.
+    fn note_tie(&self, one: &Arc<str>, two: &Arc<str>) {
+        metrics::counter!("trellis_plugin_ties_total").increment(1);
+        let mut ties = self.ties.lock().unwrap_or_else(PoisonError::into_inner);
+        if ties.insert((Arc::clone(one), Arc::clone(two))) {
+            tracing::warn!(%one, %two, "two plugins fit a device equally well; {one} serves it");
+        }
     }
 
     fn add(&mut self, plugin: Plugin) -> Result<(), String> {

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use trellis_cwmp::Message;
 use wasmtime::Store;
 
+use crate::bindings::log;
 use crate::engine::FUEL_YIELD_INTERVAL;
 use crate::fault::{FaultKind, RunFault};
 use crate::plugin::Plugin;
@@ -21,7 +22,6 @@ pub struct Run {
 }
 
 /// A request that the plugin has for the device.
-#[derive(Debug)]
 pub struct Ask {
     /// The request, checked.
     pub request: Message,
@@ -42,7 +42,6 @@ pub enum Next {
 }
 
 /// How a run ended and what it leaves behind.
-#[derive(Debug)]
 pub struct Finished {
     /// Why it ended early, if it did.
     pub fault: Option<RunFault>,
@@ -93,7 +92,11 @@ async fn run(plugin: Arc<Plugin>, context: Context, asks: mpsc::Sender<Ask>) -> 
         )),
     };
     let left = store.get_fuel().unwrap_or_default();
-    let state = store.into_data();
+    let mut state = store.into_data();
+    let printed = state.output.text();
+    for line in printed.lines().filter(|line| !line.trim().is_empty()) {
+        state.log(log::Level::Info, line);
+    }
     let trapped = fault.as_ref().is_some_and(|fault| fault.kind != FaultKind::Error);
     let log_lines = state.limits.log_lines;
     Finished {
@@ -129,6 +132,7 @@ pub(crate) fn prepare(store: &mut Store<RunState>) -> wasmtime::Result<()> {
     store.limiter(|state| state);
     let fuel = store.data().limits.fuel;
     store.set_fuel(fuel)?;
+    store.set_hostcall_fuel(store.data().limits.host_call_bytes);
     store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL))
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use trellis_cwmp::{
     CwmpVersion, DeviceId, EventStruct, Fault, Message, OpResultStruct, ParameterList,
+    RequestDownload,
 };
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
@@ -14,7 +15,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::addressing::Addressing;
 use crate::arguments;
 use crate::bindings::types;
-use crate::fault::RpcLimit;
+use crate::fault::{CallLimit, RpcLimit};
 use crate::limits::Limits;
 use crate::output::Output;
 use crate::run::Ask;
@@ -23,7 +24,6 @@ use crate::run::Ask;
 pub type Memory = BTreeMap<String, Vec<u8>>;
 
 /// What a run is about.
-#[derive(Debug)]
 pub struct Context {
     /// The device, as logs name it.
     pub device: String,
@@ -43,6 +43,8 @@ pub struct Context {
     pub transfers: Vec<Message>,
     /// The results of operations on deployment units, with their command keys.
     pub operations: Vec<(String, OpResultStruct)>,
+    /// The files that the device asked for.
+    pub requested_downloads: Vec<RequestDownload>,
     /// Methods that the device is known not to have.
     pub methods_lacking: BTreeSet<String>,
     /// Seconds since 1970.
@@ -79,6 +81,11 @@ pub(crate) struct RunState {
     pub(crate) addressing: Addressing,
     pub(crate) log_lines: u32,
     pub(crate) memory_refused: bool,
+    /// How many bytes the plugin's memory for the device has, keys and values.
+    pub(crate) memory_bytes: usize,
+    /// How much linear memory all instances have, in bytes.
+    linear_bytes: usize,
+    host_calls: u32,
     lost: Option<String>,
 }
 
@@ -98,6 +105,7 @@ impl RunState {
     ) -> Self {
         let output = Output::default();
         let addressing = Addressing::of(&context.inform_parameters);
+        let memory_bytes = context.memory.iter().map(|(key, value)| key.len() + value.len()).sum();
         let wasi = WasiCtx::builder().stdout(output.clone()).stderr(output.clone()).build();
         Self {
             table: ResourceTable::new(),
@@ -114,12 +122,16 @@ impl RunState {
             addressing,
             log_lines: 0,
             memory_refused: false,
+            memory_bytes,
+            linear_bytes: 0,
+            host_calls: 0,
             lost: None,
         }
     }
 
     /// Sends a request to the device and waits for its answer.
     pub(crate) async fn call(&mut self, request: Message) -> Result<Message, Failure> {
+        self.host_call().map_err(Failure::Trap)?;
         if let Some(why) = &self.lost {
             return Err(Failure::Guest(types::Error::Lost(why.clone())));
         }
@@ -183,11 +195,14 @@ impl RunState {
         })
     }
 
-    /// How many bytes the memory would take with `value` under `key`.
-    pub(crate) fn memory_bytes_with(&self, key: &str, value: &[u8]) -> usize {
-        let others = self.context.memory.iter().filter(|(other, _)| *other != key);
-        let bytes: usize = others.map(|(key, value)| key.len() + value.len()).sum();
-        bytes + key.len() + value.len()
+    /// Counts a call of the host. Calls cost the plugin no fuel, so there must be an end to them.
+    pub(crate) fn host_call(&mut self) -> wasmtime::Result<()> {
+        self.host_calls = self.host_calls.saturating_add(1);
+        let limit = self.limits.host_calls;
+        if self.host_calls > limit {
+            return Err(wasmtime::Error::new(CallLimit { limit }));
+        }
+        Ok(())
     }
 }
 
@@ -234,12 +249,17 @@ fn cpe_fault(fault: Fault) -> types::CpeFault {
 impl ResourceLimiter for RunState {
     fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let granted = desired <= self.limits.memory_bytes;
+        // A component may have several memories; the limit is for all of them.
+        let linear_bytes = self.linear_bytes.saturating_add(desired.saturating_sub(current));
+        let granted = linear_bytes <= self.limits.memory_bytes;
         self.memory_refused |= !granted;
+        if granted {
+            self.linear_bytes = linear_bytes;
+        }
         Ok(granted)
     }
 

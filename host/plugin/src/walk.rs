@@ -3,13 +3,10 @@
 use trellis_cwmp::ParameterInfoStruct;
 
 use crate::bindings::types;
-use crate::state::{Failure, RunState, refused};
+use crate::state::{Failure, RunState};
 
 /// Faults that say an answer would be too large (TR-069 A.3.2.3; some devices say 9002).
 const TOO_LARGE: [u32; 2] = [9004, 9002];
-/// More names than this are no device's.
-const NAMES_MAX: usize = 500_000;
-
 impl RunState {
     /// Asks for everything at once, and level by level where the device cannot.
     pub(crate) async fn walk_names(
@@ -33,9 +30,7 @@ impl RunState {
                     found.push(row);
                 }
             }
-            if found.len() > NAMES_MAX {
-                return Err(refused(format!("there are more than {NAMES_MAX} names")));
-            }
+            self.fits(found.iter().map(|row| row.name.len()))?;
         }
         found.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(found)

@@ -9,7 +9,7 @@ use anyhow::Context;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::Deserialize;
-use trellis_plugin_host::{EngineSettings, Limits, RegistrySettings};
+use trellis_plugin_host::{EngineSettings, Limits, LimitsMax, RegistrySettings};
 use trellis_session::SessionSettings;
 use trellis_southbound::SouthboundSettings;
 use trellis_store::SledSettings;
@@ -44,6 +44,7 @@ pub(crate) struct CwmpConfig {
     pub(crate) listen: SocketAddr,
     body_bytes_max: usize,
     first_body_bytes_max: usize,
+    small_body_bytes: usize,
     large_bodies_bytes_max: usize,
     body_seconds_max: u64,
     body_bytes_per_second_min: u64,
@@ -68,11 +69,13 @@ pub(crate) struct SessionConfig {
     sessions_max: usize,
     silence_seconds: u64,
     silence_seconds_max: u64,
+    session_seconds_max: u64,
     answer_seconds_max: u64,
     cpe_requests_max: u32,
     facts_max: usize,
     steps_max: usize,
     tree_changes_max: usize,
+    undelivered_bytes_max: usize,
     transfer_report_seconds_max: u64,
     lost_seconds_max: u64,
     metric_kinds_max: usize,
@@ -87,8 +90,11 @@ pub(crate) struct StoreConfig {
     cache_bytes: u64,
     tree_part_bytes: usize,
     tree_names_max: usize,
+    tree_value_bytes_max: usize,
     informed_bytes_max: usize,
     commit_delay_microseconds: u64,
+    commit_seconds_max: u64,
+    tasks_max: usize,
     history_max: usize,
 }
 
@@ -97,8 +103,28 @@ pub(crate) struct StoreConfig {
 pub(crate) struct PluginsConfig {
     pub(crate) folder: PathBuf,
     limits: LimitsConfig,
+    limits_max: LimitsMaxConfig,
     #[serde(default)]
-    settings: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
+    settings: PluginSettings,
+}
+
+/// What operators set of plugins, by their names. `Debug` shows only those: there are secrets in it.
+#[derive(Clone, Default, Deserialize)]
+struct PluginSettings(BTreeMap<String, serde_json::Map<String, serde_json::Value>>);
+
+impl std::fmt::Debug for PluginSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct LimitsMaxConfig {
+    memory_bytes: usize,
+    fuel: u64,
+    wall_seconds: u64,
+    rpcs: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -110,8 +136,12 @@ struct LimitsConfig {
     rpcs: u32,
     memory_store_bytes: usize,
     facts: usize,
+    fact_bytes: usize,
     log_lines: u32,
     log_line_bytes: usize,
+    list_items: usize,
+    host_calls: u32,
+    host_call_bytes: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -131,7 +161,9 @@ pub(crate) fn load(arguments: &ServeArguments) -> anyhow::Result<Config> {
         figment = figment.merge(Toml::string(&text));
         toml_errors(&text, file)?;
     }
+    // Others' variables may begin like ours: all of ours name a section and a setting.
     let environment = Env::prefixed("TRELLIS_")
+        .filter(|name| name.as_str().contains("__"))
         .map(|name| name.as_str().to_ascii_lowercase().replace("__", ".").replace('_', "-").into());
     let mut config: Config =
         figment.merge(environment).extract().context("the configuration cannot be used")?;
@@ -171,12 +203,16 @@ impl Config {
             "[session] silence-seconds is {}; TR-069 3.7.2.4 wants at least 30",
             self.session.silence_seconds
         );
-        anyhow::ensure!(
-            self.plugins.limits.memory_bytes <= Limits::MEMORY_BYTES_CAP,
-            "[plugins.limits] memory-bytes is {}; at most {} are possible",
-            self.plugins.limits.memory_bytes,
-            Limits::MEMORY_BYTES_CAP
-        );
+        for (section, bytes) in [
+            ("plugins.limits", self.plugins.limits.memory_bytes),
+            ("plugins.limits-max", self.plugins.limits_max.memory_bytes),
+        ] {
+            let cap = Limits::MEMORY_BYTES_CAP;
+            anyhow::ensure!(
+                bytes <= cap,
+                "[{section}] memory-bytes is {bytes}; at most {cap} are possible"
+            );
+        }
         let possible = trellis_plugin_host::mappings_max();
         anyhow::ensure!(
             self.session.sessions_max <= possible,
@@ -208,12 +244,17 @@ impl Config {
         SouthboundSettings {
             body_bytes_max: it.body_bytes_max,
             first_body_bytes_max: it.first_body_bytes_max,
+            small_body_bytes: it.small_body_bytes,
             large_bodies_bytes_max: it.large_bodies_bytes_max,
             body_time: Duration::from_secs(it.body_seconds_max),
             body_rate_min: it.body_bytes_per_second_min,
             body_idle: Duration::from_secs(it.body_idle_seconds_max),
             write_time: Duration::from_secs(it.write_seconds_max),
             idle: Duration::from_secs(it.idle_seconds_max),
+            // A device that is about to break its silence must find its connection.
+            session_idle: Duration::from_secs(
+                self.session.silence_seconds_max.saturating_add(30).max(it.idle_seconds_max),
+            ),
             headers_max: it.headers_max,
             header_bytes_max: it.header_bytes_max,
             connections_max: it.connections_max,
@@ -227,11 +268,13 @@ impl Config {
             sessions_max: self.sessions_max(),
             silence: Duration::from_secs(it.silence_seconds),
             silence_max: Duration::from_secs(it.silence_seconds_max),
+            session_max: Duration::from_secs(it.session_seconds_max),
             answer: Duration::from_secs(it.answer_seconds_max),
             cpe_requests_max: it.cpe_requests_max,
             facts_max: it.facts_max,
             steps_max: it.steps_max,
             tree_changes_max: it.tree_changes_max,
+            undelivered_bytes_max: it.undelivered_bytes_max,
             transfer_report: Duration::from_secs(it.transfer_report_seconds_max),
             lost_grace: Duration::from_secs(it.lost_seconds_max),
             metric_kinds_max: it.metric_kinds_max,
@@ -246,14 +289,17 @@ impl Config {
             cache_bytes: it.cache_bytes,
             tree_part_bytes: it.tree_part_bytes,
             tree_names_max: it.tree_names_max,
+            tree_value_bytes_max: it.tree_value_bytes_max,
             informed_bytes_max: it.informed_bytes_max,
             commit_delay: Duration::from_micros(it.commit_delay_microseconds),
+            commit_time_max: Duration::from_secs(it.commit_seconds_max),
+            tasks_max: it.tasks_max,
             history_max: it.history_max,
         }
     }
 
     pub(crate) fn registry(&self) -> RegistrySettings {
-        let it = &self.plugins.limits;
+        let (it, max) = (&self.plugins.limits, &self.plugins.limits_max);
         RegistrySettings {
             folder: self.plugins.folder.clone(),
             data: self.store.folder.clone(),
@@ -264,11 +310,20 @@ impl Config {
                 rpcs: it.rpcs,
                 memory_store_bytes: it.memory_store_bytes,
                 facts: it.facts,
+                fact_bytes: it.fact_bytes,
                 log_lines: it.log_lines,
                 log_line_bytes: it.log_line_bytes,
-                ..Limits::default()
+                list_items: it.list_items,
+                host_calls: it.host_calls,
+                host_call_bytes: it.host_call_bytes,
             },
-            settings: self.plugins.settings.clone(),
+            limits_max: LimitsMax {
+                memory_bytes: max.memory_bytes,
+                fuel: max.fuel,
+                wall: Duration::from_secs(max.wall_seconds),
+                rpcs: max.rpcs,
+            },
+            settings: self.plugins.settings.0.clone(),
         }
     }
 }
@@ -285,6 +340,7 @@ mod tests {
             format!("{:?}", SouthboundSettings::default())
         );
         assert_eq!(config.registry().limits, Limits::default());
+        assert_eq!(config.registry().limits_max, LimitsMax::default());
         assert_eq!(config.plugins.folder, PathBuf::from(DEFAULT_PLUGINS));
         let store = SledSettings::new(config.store().folder);
         assert_eq!(format!("{:?}", config.store()), format!("{store:?}"));

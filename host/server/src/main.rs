@@ -28,10 +28,14 @@ fn main() -> ExitCode {
                     return ExitCode::from(EXIT_CONFIG);
                 }
             };
-            if let Err(error) = logging::start(&config.log) {
-                eprintln!("trellis: {error:#}");
-                return ExitCode::from(EXIT_CONFIG);
-            }
+            // Held to the end: the last lines are written when it is dropped.
+            let _log = match logging::start(&config.log) {
+                Ok(guard) => guard,
+                Err(error) => {
+                    eprintln!("trellis: {error:#}");
+                    return ExitCode::from(EXIT_CONFIG);
+                }
+            };
             finish(serve::serve(&config))
         }
         Command::DefaultConfig => {

@@ -54,10 +54,20 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     );
 
     let stop = CancellationToken::new();
-    let serving = tokio::spawn(listener.serve(sessions.clone(), stop.clone()));
+    let mut serving = tokio::spawn(listener.serve(sessions.clone(), stop.clone()));
     let server = Server { sessions: sessions.clone(), store: Arc::clone(&store), metrics };
     let telling = operators.map(|it| tokio::spawn(it.serve(server, stop.clone())));
-    stop_signal().await?;
+    tokio::select! {
+        signal = stop_signal() => signal?,
+        ended = &mut serving => anyhow::bail!("the listener for devices has failed: {ended:?}"),
+    }
+    // Whoever says it twice means it.
+    tokio::spawn(async {
+        if stop_signal().await.is_ok() {
+            eprintln!("trellis: stopped at once; sessions in flight are lost");
+            std::process::exit(1);
+        }
+    });
     tracing::info!(sessions = sessions.count(), "stopping; sessions in flight may finish");
     // Connections stay open while sessions finish: a session needs them.
     sessions.shutdown(config.stop_max()).await;
@@ -71,7 +81,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     if tokio::time::timeout(LAST_WAIT, ends).await.is_err() {
         tracing::debug!("some connections were still open");
     }
-    store.close().await.context("the last data could not be written")?;
+    store.flush().await.context("the last data could not be written")?;
     tracing::info!("trellis has stopped");
     Ok(())
 }

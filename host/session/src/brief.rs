@@ -2,6 +2,8 @@
 
 use trellis_cwmp::*;
 
+use crate::learn::is_secret;
+
 /// Names shown of a list.
 const NAMES_SHOWN: usize = 4;
 
@@ -46,6 +48,30 @@ pub(crate) fn brief(message: &Message) -> String {
         Message::AutonomousDUStateChangeComplete(it) => count(it.results.len(), "result"),
         Message::RequestDownload(it) => it.file_type.clone(),
         _ => String::from("ok"),
+    }
+}
+
+/// What the device answered. Its words on a fault may quote what it was sent, and are left out
+/// where there was a secret in it.
+pub(crate) fn brief_answer(request: &Message, answer: &Message) -> String {
+    match answer {
+        Message::Fault(fault) if holds_secret(request) => {
+            let rejected = fault.set_parameter_values_fault.iter();
+            let rejected = rejected.map(|it| format!("; {}: {}", it.parameter_name, it.fault_code));
+            format!("fault {}{}", fault.fault_code, rejected.collect::<String>())
+        }
+        answer => brief(answer),
+    }
+}
+
+fn holds_secret(request: &Message) -> bool {
+    match request {
+        Message::SetParameterValues(it) => it.parameter_list.iter().any(|row| is_secret(row.name)),
+        Message::Download(it) => !it.password.is_empty(),
+        Message::Upload(it) => !it.password.is_empty(),
+        Message::ScheduleDownload(it) => !it.password.is_empty(),
+        Message::ChangeDUState(_) => true,
+        _ => false,
     }
 }
 

@@ -7,10 +7,11 @@ use tokio_util::sync::CancellationToken;
 use trellis_cwmp::{AcsFault, Envelope, Header, Message, Quirks, encode};
 use trellis_store::Step;
 
-use crate::brief::brief;
+use crate::brief::{brief, brief_answer};
+use crate::metric::limit_reached;
 use crate::open::{Handle, Line};
 use crate::post::{Content, Reply};
-use crate::settings::SILENCE_MIN;
+use crate::settings::{SILENCE_MIN, SessionSettings};
 
 /// Why a session ended before its time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,12 +19,21 @@ pub(crate) enum Lost {
     /// The device fell silent.
     #[error("the device was silent for {} s", .0.as_secs())]
     Silent(Duration),
+    /// The session lasted longer than any may.
+    #[error("the session lasted longer than {} s", .0.as_secs())]
+    TooLong(Duration),
     /// The device began anew.
     #[error("the device opened another session")]
     Superseded,
     /// Nobody waits for the answer any more.
-    #[error("the connection was lost, or the answer took too long")]
+    #[error("the connection was lost")]
     Abandoned,
+    /// The device waited for an answer for too long.
+    #[error("the answer took longer than {} s", .0.as_secs())]
+    TooSlow(Duration),
+    /// A request could not be sent, because nobody waited for it any more.
+    #[error("the connection was lost before the request was sent")]
+    Unsent,
     /// The server stops.
     #[error("the server is stopping")]
     Stopping,
@@ -43,6 +53,10 @@ pub(crate) enum Lost {
 pub(crate) struct Conversation {
     line: Line,
     owed: Option<oneshot::Sender<Reply>>,
+    owed_since: Instant,
+    /// How long a POST waits for its answer.
+    answer_max: Duration,
+    session_max: Duration,
     superseded: CancellationToken,
     stopping: CancellationToken,
     silence: Duration,
@@ -81,11 +95,14 @@ impl Conversation {
         line: Line,
         handle: &Handle,
         stopping: CancellationToken,
-        steps_max: usize,
+        settings: &SessionSettings,
     ) -> Self {
         Self {
             line,
             owed: Some(owed),
+            owed_since: Instant::now(),
+            answer_max: settings.answer,
+            session_max: settings.session_max,
             superseded: handle.superseded.clone(),
             stopping,
             silence: SILENCE_MIN,
@@ -95,7 +112,7 @@ impl Conversation {
             requests: 0,
             is_open: false,
             began: Instant::now(),
-            steps_max,
+            steps_max: settings.steps_max,
             quirks: Quirks::default(),
             steps: Vec::new(),
             steps_dropped: 0,
@@ -121,6 +138,10 @@ impl Conversation {
     pub(crate) async fn receive(&mut self) -> Result<Content, Lost> {
         self.is_open = true;
         let post = loop {
+            if self.began.elapsed() > self.session_max {
+                limit_reached("session_time");
+                return Err(Lost::TooLong(self.session_max));
+            }
             let post = tokio::select! {
                 biased;
                 () = self.superseded.cancelled() => return Err(Lost::Superseded),
@@ -136,6 +157,7 @@ impl Conversation {
         };
         self.silence = self.silence_agreed;
         self.owed = Some(post.reply);
+        self.owed_since = Instant::now();
         self.quirks.add(&post.quirks);
         post.content.map_err(Lost::Violation)
     }
@@ -143,6 +165,7 @@ impl Conversation {
     /// Returns when the session cannot go on, whatever the server is doing for it: the device
     /// has begun anew or hung up, or the server stops.
     pub(crate) async fn interrupted(&mut self) -> Lost {
+        let (owed_since, answer_max) = (self.owed_since, self.answer_max);
         let abandoned = async {
             match &mut self.owed {
                 Some(owed) => owed.closed().await,
@@ -151,7 +174,13 @@ impl Conversation {
         };
         tokio::select! {
             () = self.superseded.cancelled() => Lost::Superseded,
-            () = abandoned => Lost::Abandoned,
+            () = abandoned => {
+                if owed_since.elapsed() >= answer_max {
+                    Lost::TooSlow(answer_max)
+                } else {
+                    Lost::Abandoned
+                }
+            }
             () = self.stopping.cancelled() => Lost::Stopping,
         }
     }
@@ -168,14 +197,17 @@ impl Conversation {
         self.respond(request, Message::Fault(fault.to_fault()), None);
     }
 
-    /// Sends a request to the device.
-    pub(crate) fn ask(&mut self, request: Message) -> Asked {
+    /// Sends a request to the device, if there is still somebody who waits for it.
+    pub(crate) fn ask(&mut self, request: Message) -> Result<Asked, Lost> {
+        if self.owed.as_ref().is_none_or(oneshot::Sender::is_closed) {
+            return Err(Lost::Unsent);
+        }
         self.requests += 1;
         self.rpcs += 1;
         let id = format!("{}{}", self.id_prefix, self.requests);
         let header = Header { id: Some(id.clone()), ..Header::default() };
         let request = self.send(header, request);
-        Asked { request, id, sent: Instant::now() }
+        Ok(Asked { request, id, sent: Instant::now() })
     }
 
     /// Takes a POST as the answer to a request: its response or its fault.
@@ -203,7 +235,8 @@ impl Conversation {
         let outcome = if matches!(message, Message::Fault(_)) { "fault" } else { "ok" };
         let labels = [("method", name.to_owned()), ("outcome", outcome.to_owned())];
         metrics::counter!("trellis_rpcs_total", &labels).increment(1);
-        self.note(name, &brief(&asked.request), &brief(&message), asked.sent);
+        let said = brief_answer(&asked.request, &message);
+        self.note(name, &brief(&asked.request), &said, asked.sent);
         Ok(message)
     }
 
@@ -254,6 +287,9 @@ impl Conversation {
         let (method, request, answer) = (cut(method), cut(request), cut(answer));
         tracing::debug!(method, request, answer, ms = millis(sent.elapsed()), "rpc");
         if self.steps.len() >= self.steps_max {
+            if self.steps_dropped == 0 {
+                limit_reached("steps");
+            }
             self.steps_dropped += 1;
             return;
         }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use crate::conversation::cut;
+use crate::metric::limit_reached;
 
 /// Manufacturer, product class and software version.
 pub(crate) type Kind = [String; 3];
@@ -28,8 +29,7 @@ impl Kinds {
         if !seen.contains(&kind) {
             if seen.len() >= self.kinds_max {
                 drop(seen);
-                metrics::counter!("trellis_limit_reached_total", "limit" => "metric_kinds")
-                    .increment(1);
+                limit_reached("metric_kinds");
                 return ["other", "other", "other"].map(str::to_owned);
             }
             seen.insert(kind.clone());

@@ -1,6 +1,6 @@
 //! What an exchange teaches about the device's parameters.
 
-use trellis_cwmp::{Message, ParameterList};
+use trellis_cwmp::{GetParameterNames, Message, ParameterInfoStruct, ParameterList};
 use trellis_store::TreeChange;
 
 /// What the last part of a name holds when the value must not be kept. Devices should read such
@@ -26,15 +26,9 @@ pub(crate) fn learn(request: &Message, response: &Message, now_ms: i64) -> Vec<T
         (Message::SetParameterValues(it), Message::SetParameterValuesResponse(_)) => {
             values(&it.parameter_list, now_ms).collect()
         }
-        (Message::GetParameterNames(_), Message::GetParameterNamesResponse(it)) => it
-            .parameter_list
-            .iter()
-            .map(|row| TreeChange::Name {
-                name: row.name.clone(),
-                writable: row.writable,
-                at_ms: now_ms,
-            })
-            .collect(),
+        (Message::GetParameterNames(asked), Message::GetParameterNamesResponse(it)) => {
+            names(asked, &it.parameter_list, now_ms)
+        }
         (Message::SetParameterAttributes(it), Message::SetParameterAttributesResponse) => {
             let changed = it.parameter_list.iter().filter(|row| row.notification_change);
             changed
@@ -67,6 +61,22 @@ pub(crate) fn learn(request: &Message, response: &Message, now_ms: i64) -> Vec<T
     }
 }
 
+/// The names that there are; and, when all below a path were asked for, that there are no others.
+fn names(asked: &GetParameterNames, list: &[ParameterInfoStruct], now_ms: i64) -> Vec<TreeChange> {
+    let mut changes = Vec::with_capacity(list.len() + 1);
+    if !asked.next_level && (asked.parameter_path.is_empty() || asked.parameter_path.ends_with('.'))
+    {
+        let names = list.iter().map(|row| row.name.clone()).collect();
+        changes.push(TreeChange::Only { path: asked.parameter_path.clone(), names });
+    }
+    changes.extend(list.iter().map(|row| TreeChange::Name {
+        name: row.name.clone(),
+        writable: row.writable,
+        at_ms: now_ms,
+    }));
+    changes
+}
+
 fn values(list: &ParameterList, now_ms: i64) -> impl Iterator<Item = TreeChange> {
     list.iter().map(move |row| TreeChange::Value {
         name: row.name.to_owned(),
@@ -79,5 +89,5 @@ fn values(list: &ParameterList, now_ms: i64) -> impl Iterator<Item = TreeChange>
 /// Whether the value of a parameter is a secret, as far as its name tells.
 pub(crate) fn is_secret(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    SECRET_WORDS.iter().any(|word| last.contains(word))
+    last.ends_with("pin") || SECRET_WORDS.iter().any(|word| last.contains(word))
 }

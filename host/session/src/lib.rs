@@ -9,6 +9,7 @@ mod brief;
 mod conversation;
 mod kinds;
 mod learn;
+mod metric;
 mod open;
 mod post;
 mod provision;

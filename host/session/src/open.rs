@@ -81,7 +81,10 @@ impl OpenSessions {
     ) -> Result<Opened, Full> {
         let mut open = self.lock();
         let taken = open.sessions.len();
-        if taken >= sessions_max && !open.devices.contains_key(device) {
+        // A session that supersedes another takes its place; but where sessions do not end, there
+        // must be an end to those that wait for it.
+        let replaces = open.devices.contains_key(device) && taken < sessions_max.saturating_mul(2);
+        if taken >= sessions_max && !replaces {
             return Err(Full);
         }
         let (sender, posts) = mpsc::channel(QUEUE);

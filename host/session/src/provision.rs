@@ -1,11 +1,12 @@
 //! The plugin's turn: each of its calls is one request out and one answer in.
 
 use trellis_cwmp::Message;
-use trellis_plugin_host::{Ask, Context, FactValue, Finished, Next, Run, RunFault};
+use trellis_plugin_host::{Ask, Context, FactValue, FaultKind, Finished, Next, Run, RunFault};
 use trellis_store::{FactValue as StoredFact, Fault, Memory};
 
 use crate::conversation::{Conversation, Lost};
 use crate::learn::learn;
+use crate::metric::limit_reached;
 use crate::post::Content;
 use crate::requests;
 use crate::sessions::Acs;
@@ -23,10 +24,14 @@ impl Visit {
         acs: &Acs,
         cpe: &mut Conversation,
     ) -> Result<(), Lost> {
-        let Some(plugin) = self.plugin.clone() else { return Ok(()) };
         if self.is_heartbeat() {
             return Ok(());
         }
+        let Some(plugin) = self.plugin.clone() else {
+            // There is nobody to tell.
+            self.delivered();
+            return Ok(());
+        };
         let name = plugin.manifest.name.clone();
         let memory = acs.store.memory(&self.key, &name).await.map_err(lost)?;
         let mut run = Run::start(plugin, self.context(memory));
@@ -35,7 +40,14 @@ impl Visit {
             let next = tokio::select! {
                 next = run.next() => next,
                 // A plugin that computes or sleeps must not hold up the device's next session.
-                lost = cpe.interrupted() => return Err(lost),
+                lost = cpe.interrupted() => {
+                    if let Lost::TooSlow(_) = lost {
+                        let message = format!("{lost}, in which the plugin asked for nothing");
+                        let fault = RunFault { kind: FaultKind::WallTime, message, backtrace: Vec::new() };
+                        self.record_fault(fault, self.now_ms());
+                    }
+                    return Err(lost);
+                }
             };
             match next {
                 Next::Finished(finished) => break *finished,
@@ -77,7 +89,7 @@ impl Visit {
         if self.changes.memory.is_some() {
             self.keep(acs).await?;
         }
-        let asked = cpe.ask(request);
+        let asked = cpe.ask(request)?;
         loop {
             match cpe.receive().await? {
                 // A device should be done with its requests by now (TR-069 3.7.1.3); one that
@@ -117,6 +129,7 @@ impl Visit {
 
     fn context(&mut self, memory: Memory) -> Context {
         let (mut transfers, mut operations) = (Vec::new(), Vec::new());
+        let mut wanted = Vec::new();
         for message in self.undelivered() {
             match message {
                 Message::DUStateChangeComplete(it) => {
@@ -126,6 +139,7 @@ impl Visit {
                 Message::AutonomousDUStateChangeComplete(it) => {
                     operations.extend(it.results.into_iter().map(|it| (String::new(), it)));
                 }
+                Message::RequestDownload(it) => wanted.push(it),
                 message => transfers.push(message),
             }
         }
@@ -138,6 +152,7 @@ impl Visit {
             root: self.header.root.clone(),
             retry_count: self.retry_count,
             transfers,
+            requested_downloads: wanted,
             operations,
             methods_lacking: self.header.methods_lacking.clone(),
             now_seconds: u64::try_from(self.began.as_second()).unwrap_or_default(),
@@ -157,7 +172,7 @@ impl Visit {
             };
             let facts = &self.header.facts;
             if facts.len() >= acs.settings.facts_max && !facts.contains_key(&name) {
-                metrics::counter!("trellis_limit_reached_total", "limit" => "facts").increment(1);
+                limit_reached("facts");
                 tracing::warn!(name, limit = acs.settings.facts_max, "no room for another fact");
                 continue;
             }
@@ -174,8 +189,7 @@ impl Visit {
         metrics::counter!("trellis_plugin_fuel_total", "plugin" => plugin.to_owned())
             .increment(finished.fuel);
         if finished.log_lines_dropped > 0 {
-            metrics::counter!("trellis_limit_reached_total", "limit" => "plugin_log_lines")
-                .increment(1);
+            limit_reached("plugin_log_lines");
         }
     }
 

@@ -5,7 +5,8 @@ use trellis_cwmp::{
 };
 use trellis_store::{Transfer, TransferEnd, TransferOutcome};
 
-use crate::conversation::{Conversation, Lost};
+use crate::conversation::{Conversation, Lost, cut};
+use crate::metric::limit_reached;
 use crate::sessions::Acs;
 use crate::visit::Visit;
 
@@ -31,7 +32,7 @@ pub(crate) async fn answer(
     let Envelope { header, message, .. } = request;
     visit.requests += 1;
     if visit.requests > acs.settings.cpe_requests_max {
-        metrics::counter!("trellis_limit_reached_total", "limit" => "cpe_requests").increment(1);
+        limit_reached("cpe_requests");
         return Err(Lost::Violation("too many requests in one session".to_owned()));
     }
     let response = match &message {
@@ -65,10 +66,11 @@ pub(crate) async fn answer(
     cpe.note_request(&message, "ok");
     if let Message::TransferComplete(_)
     | Message::AutonomousTransferComplete(_)
+    | Message::RequestDownload(_)
     | Message::DUStateChangeComplete(_)
     | Message::AutonomousDUStateChangeComplete(_) = &message
     {
-        visit.remember(&message);
+        visit.remember(acs, &message);
     }
     visit.keep(acs).await?;
     cpe.respond(&header, response, None);
@@ -94,15 +96,15 @@ fn ended(
 ) -> Transfer {
     let now_ms = visit.now_ms();
     Transfer {
-        command_key: command_key.to_owned(),
+        command_key: cut(command_key),
         method: method.to_owned(),
-        file_type: file_type.to_owned(),
+        file_type: cut(file_type),
         requested_ms: now_ms,
         expires_ms: now_ms,
         end: Some(TransferEnd {
             at_ms: now_ms,
-            outcome: TransferOutcome::of_fault(fault.fault_code, &fault.fault_string),
-            complete_time: complete_time.to_owned(),
+            outcome: TransferOutcome::of_fault(fault.fault_code, &cut(&fault.fault_string)),
+            complete_time: cut(complete_time),
         }),
     }
 }

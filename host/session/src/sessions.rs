@@ -14,6 +14,7 @@ use trellis_store::{DeviceKey, Store};
 
 use crate::conversation::{Conversation, Lost, cut, millis};
 use crate::kinds::Kinds;
+use crate::metric::limit_reached;
 use crate::open::{Arrival, Handle, OpenSessions, Opened};
 use crate::post::{Answer, Content, Post, Reply, SessionId};
 use crate::session;
@@ -148,21 +149,24 @@ impl Sessions {
         let sessions_max = self.0.acs.settings.sessions_max;
         let opened = self.0.open.open(id.clone(), &visit.key, sessions_max);
         let Ok(Opened { handle, previous, line }) = opened else {
-            metrics::counter!("trellis_limit_reached_total", "limit" => "sessions").increment(1);
+            limit_reached("sessions");
             return Answer::unavailable("every session is taken");
         };
         let shared = Arc::clone(&self.0);
         let deadline = Instant::now() + self.0.acs.settings.answer;
         let (reply, answer) = oneshot::channel();
         let span = tracing::info_span!("session", device = %visit.key);
-        let steps_max = self.0.acs.settings.steps_max;
-        let mut cpe = Conversation::new(reply, line, &handle, self.0.stopping.clone(), steps_max);
+        let mut cpe =
+            Conversation::new(reply, line, &handle, self.0.stopping.clone(), &self.0.acs.settings);
         cpe.quirks = quirks;
         self.0.tasks.spawn(
             async move { shared.run(handle, previous, cpe, visit, inform).await }.instrument(span),
         );
-        let reply = self.wait(answer, deadline).await;
-        Answer { reply, session: Some(id) }
+        match self.wait(answer, deadline).await {
+            // The device has been told nothing: it is to come again later.
+            None => Answer::unavailable("the server is too busy"),
+            Some(reply) => Answer { reply, session: Some(id) },
+        }
     }
 
     /// Passes a POST to its session.
@@ -184,21 +188,24 @@ impl Sessions {
         let sent = arrival.posts.send(Post { content, quirks, reply });
         let sent = tokio::time::timeout_at(deadline, sent).await;
         let reply = match sent {
-            Ok(Ok(())) => self.wait(answer, deadline).await,
+            Ok(Ok(())) => self
+                .wait(answer, deadline)
+                .await
+                .unwrap_or_else(|| Reply::BadRequest("the server took too long".to_owned())),
             Ok(Err(_)) => Reply::BadRequest("the session has ended".to_owned()),
             Err(_) => Reply::BadRequest("the session is busy with another POST".to_owned()),
         };
         Answer { reply, session: Some(arrival.session.clone()) }
     }
 
-    async fn wait(&self, answer: oneshot::Receiver<Reply>, deadline: Instant) -> Reply {
+    /// The answer of a session; `None` where there is none in time.
+    async fn wait(&self, answer: oneshot::Receiver<Reply>, deadline: Instant) -> Option<Reply> {
         match tokio::time::timeout_at(deadline, answer).await {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(_)) => Reply::BadRequest("the session has ended".to_owned()),
+            Ok(Ok(reply)) => Some(reply),
+            Ok(Err(_)) => Some(Reply::BadRequest("the session has ended".to_owned())),
             Err(_) => {
-                metrics::counter!("trellis_limit_reached_total", "limit" => "answer_time")
-                    .increment(1);
-                Reply::BadRequest("the server took too long".to_owned())
+                limit_reached("answer_time");
+                None
             }
         }
     }

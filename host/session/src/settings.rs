@@ -12,6 +12,8 @@ pub struct SessionSettings {
     pub silence: Duration,
     /// The longest time an Inform may ask for. Default 10 min.
     pub silence_max: Duration,
+    /// The longest that a session lasts. Default 2 h.
+    pub session_max: Duration,
     /// How long a POST waits for its answer; devices give up after 30 s. Default 25 s.
     pub answer: Duration,
     /// Requests that a device may send before its empty POST. Default 100.
@@ -23,6 +25,9 @@ pub struct SessionSettings {
     /// Things learned of a device's tree that wait in memory for the end of the session; with
     /// more they are written at once. Default 20,000.
     pub tree_changes_max: usize,
+    /// Messages of a device that no plugin has seen yet, in bytes; beyond that the oldest go.
+    /// Default 64 KiB.
+    pub undelivered_bytes_max: usize,
     /// How long after the time at which a transfer was to begin its end must be told; later it has
     /// expired. The standard gives devices an hour (A.3.2.8). Default 65 min.
     pub transfer_report: Duration,
@@ -44,11 +49,13 @@ impl Default for SessionSettings {
             sessions_max: 10_000,
             silence: Duration::from_secs(60),
             silence_max: Duration::from_secs(600),
+            session_max: Duration::from_secs(7_200),
             answer: Duration::from_secs(25),
             cpe_requests_max: 100,
             facts_max: 256,
             steps_max: 500,
             tree_changes_max: 20_000,
+            undelivered_bytes_max: 64 << 10,
             transfer_report: Duration::from_secs(65 * 60),
             lost_grace: Duration::from_secs(1),
             metric_kinds_max: 500,

@@ -1,9 +1,12 @@
 //! What operators queued: one request each, after the plugin.
 
-use trellis_cwmp::{Envelope, Header, Message, decode, encode, namespace};
+use trellis_cwmp::{
+    Envelope, GetParameterValuesResponse, Header, Message, decode, encode, namespace,
+};
 use trellis_store::{Task, TaskResult};
 
 use crate::conversation::{Conversation, Lost};
+use crate::learn::is_secret;
 use crate::sessions::Acs;
 use crate::visit::{Visit, lost};
 
@@ -29,12 +32,19 @@ impl Visit {
                 Ok(_) if was_sent => (Err(format!("the server was stopped; {UNKNOWN}")), Ok(())),
                 Ok(request) => match self.carry(acs, cpe, request).await {
                     Ok(answer) => (envelope(answer), Ok(())),
+                    // The device knows nothing of it: the next session tries again.
+                    Err(Lost::Unsent) => {
+                        self.changes.tasks.push((id, Task { sent_ms: None, ..task }));
+                        self.keep(acs).await?;
+                        return Err(Lost::Unsent);
+                    }
                     Err(lost) => (Err(format!("{lost}; {UNKNOWN}")), Err(lost)),
                 },
                 Err(problem) => (Err(problem), Ok(())),
             };
             let result = Some(TaskResult { at_ms: self.now_ms(), outcome });
-            self.changes.tasks.push((id, Task { result, ..task }));
+            // There may be passwords in the request, and nobody needs it any more.
+            self.changes.tasks.push((id, Task { result, request: Vec::new(), ..task }));
             self.keep(acs).await?;
             end?;
         }
@@ -43,15 +53,39 @@ impl Visit {
 }
 
 fn request(task: &Task) -> Result<Message, String> {
-    match decode(&task.request, None) {
-        Ok(decoded) if decoded.envelope.message.is_request() => Ok(decoded.envelope.message),
-        Ok(decoded) => Err(format!("{} is not a request", decoded.envelope.message.name())),
-        Err(error) => Err(format!("the stored request cannot be read: {error}")),
+    let envelope = match decode(&task.request, None) {
+        Ok(decoded) => decoded.envelope,
+        Err(error) => return Err(format!("the stored request cannot be read: {error}")),
+    };
+    if !envelope.message.is_request() {
+        return Err(format!("{} is not a request", envelope.message.name()));
     }
+    // One that cannot be written must not cost the device its session.
+    encode(&envelope).map_err(|error| format!("the request cannot be sent: {error}"))?;
+    Ok(envelope.message)
 }
 
+/// The largest answer that is kept with its task, in bytes.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// The answer as it is kept: without secrets, and not beyond a size.
 fn envelope(message: Message) -> Result<Vec<u8>, String> {
+    let message = match message {
+        Message::GetParameterValuesResponse(it) => {
+            let rows = it.parameter_list.iter();
+            let rows = rows.map(|row| {
+                (row.name, if is_secret(row.name) { "" } else { row.value }, row.value_type)
+            });
+            let parameter_list = rows.collect();
+            Message::GetParameterValuesResponse(GetParameterValuesResponse { parameter_list })
+        }
+        other => other,
+    };
     let namespace = namespace::CWMP_1_2.to_owned();
     let envelope = Envelope { namespace, header: Header::default(), message };
-    encode(&envelope).map_err(|error| error.to_string())
+    let bytes = encode(&envelope).map_err(|error| error.to_string())?;
+    if bytes.len() > ANSWER_BYTES_MAX {
+        return Err(format!("done; the answer has {} bytes and is not kept", bytes.len()));
+    }
+    Ok(bytes)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use trellis_cwmp::Message;
 use trellis_store::{Transfer, TransferEnd, TransferOutcome};
 
-use crate::conversation::millis;
+use crate::conversation::{cut, millis};
 
 /// What a request and its answer tell of a transfer. A device must report the end of one within
 /// `report` of the time at which it was to begin.
@@ -34,7 +34,7 @@ pub(crate) fn told(
         Message::CancelTransferResponse => (Some(TransferOutcome::Cancelled), ""),
         // That a transfer could not be cancelled says nothing of its end.
         Message::Fault(fault) if !matches!(request, Message::CancelTransfer(_)) => {
-            (Some(TransferOutcome::of_fault(fault.fault_code, &fault.fault_string)), "")
+            (Some(TransferOutcome::of_fault(fault.fault_code, &cut(&fault.fault_string))), "")
         }
         _ => return None,
     };
@@ -48,7 +48,7 @@ pub(crate) fn told(
         end: outcome.map(|outcome| TransferEnd {
             at_ms: now_ms,
             outcome,
-            complete_time: complete_time.to_owned(),
+            complete_time: cut(complete_time),
         }),
     })
 }

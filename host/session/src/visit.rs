@@ -9,10 +9,11 @@ use trellis_cwmp::{
     encode, namespace,
 };
 use trellis_plugin_host::{Plugin, Traits};
-use trellis_store::{Changes, Device, DeviceKey, Forget, Session, StoreError};
+use trellis_store::{Changes, Device, DeviceKey, Forget, Session, StoreError, Undelivered};
 
 use crate::conversation::{Conversation, Lost, cut, millis};
 use crate::learn::is_secret;
+use crate::metric::limit_reached;
 use crate::sessions::Acs;
 use crate::settings::SILENCE_MIN;
 
@@ -21,9 +22,6 @@ const EVENTS_MAX: usize = 64;
 
 /// Events that mean nothing once their session is over.
 const PASSING_EVENTS: [&str; 3] = ["2 PERIODIC", "6 CONNECTION REQUEST", "14 HEARTBEAT"];
-
-/// Messages of a device that are kept until a plugin has seen them.
-const UNDELIVERED_MESSAGES_MAX: usize = 32;
 
 /// One visit of a device.
 pub(crate) struct Visit {
@@ -167,10 +165,12 @@ impl Visit {
         header.last_events = events(&inform.event);
         for (code, key) in &header.last_events {
             let event = (code.clone(), key.clone());
-            if !PASSING_EVENTS.contains(&code.as_str())
-                && !header.undelivered_events.contains(&event)
-                && header.undelivered_events.len() < EVENTS_MAX
-            {
+            let is_new = !header.undelivered_events.contains(&event);
+            if !PASSING_EVENTS.contains(&code.as_str()) && is_new {
+                if header.undelivered_events.len() >= EVENTS_MAX {
+                    limit_reached("undelivered_events");
+                    header.undelivered_events.remove(0);
+                }
                 header.undelivered_events.push(event);
             }
         }
@@ -179,7 +179,6 @@ impl Visit {
             header.informed.clear();
         }
         if forget == Forget::TreeAndTransfers {
-            header.undelivered_messages.clear();
             header.last_bootstrap_ms = Some(now_ms);
             header.parameter_key.clear();
             header.methods_lacking.clear();
@@ -226,25 +225,31 @@ impl Visit {
         }
     }
 
-    /// Keeps a message until a plugin has seen it.
-    pub(crate) fn remember(&mut self, message: &Message) {
+    /// Keeps a message until a plugin has seen it. Where there is no room, the oldest go: what they
+    /// told is still in the device's history.
+    pub(crate) fn remember(&mut self, acs: &Acs, message: &Message) {
         let envelope = Envelope {
             namespace: self.version.namespace().to_owned(),
             header: trellis_cwmp::Header::default(),
             message: message.clone(),
         };
-        match encode(&envelope) {
+        let kept = &mut self.header.undelivered_messages;
+        match encode(&envelope).map(Undelivered) {
             // A device that did not hear the answer tells it again.
-            Ok(bytes) if self.header.undelivered_messages.contains(&bytes) => {}
-            Ok(bytes) if self.header.undelivered_messages.len() < UNDELIVERED_MESSAGES_MAX => {
-                self.header.undelivered_messages.push(bytes);
+            Ok(message) if kept.contains(&message) => {}
+            Ok(message) => {
+                kept.push(message);
                 self.header_changed = true;
-            }
-            Ok(_) => {
-                metrics::counter!("trellis_limit_reached_total", "limit" => "undelivered")
-                    .increment(1);
-                let (method, limit) = (message.name(), UNDELIVERED_MESSAGES_MAX);
-                tracing::warn!(method, limit, "no room to show another message to a plugin");
+                let mut bytes: usize = kept.iter().map(|it| it.0.len()).sum();
+                let mut dropped = 0;
+                while bytes > acs.settings.undelivered_bytes_max && !kept.is_empty() {
+                    bytes -= kept.remove(0).0.len();
+                    dropped += 1;
+                }
+                if dropped > 0 {
+                    limit_reached("undelivered_bytes");
+                    tracing::warn!(dropped, "messages are dropped that no plugin has seen");
+                }
             }
             Err(error) => tracing::warn!(%error, "a message of the device cannot be kept"),
         }
@@ -253,7 +258,7 @@ impl Visit {
     /// The messages that no plugin has seen to its end.
     pub(crate) fn undelivered(&self) -> impl Iterator<Item = Message> {
         let messages = self.header.undelivered_messages.iter();
-        messages.filter_map(|bytes| Some(decode(bytes, None).ok()?.envelope.message))
+        messages.filter_map(|it| Some(decode(&it.0, None).ok()?.envelope.message))
     }
 
     /// A plugin has seen everything.

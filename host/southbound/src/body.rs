@@ -10,6 +10,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HeaderMap};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::task::TaskTracker;
 
 use crate::http::{Refusal, limit_reached};
 use crate::settings::SouthboundSettings;
@@ -35,30 +36,36 @@ impl<'a> Reader<'a> {
         headers: &HeaderMap,
         body: &mut Incoming,
     ) -> Result<Body<'a>, Refusal> {
-        let declared = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
-        if declared.is_some_and(|length: usize| length > self.max) {
+        let declared: Option<usize> =
+            headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
+        if declared.is_some_and(|length| length > self.max) {
             return Err(too_large());
         }
         let coding = Coding::of(headers)?;
-        let (bytes, mut lease) = self.collect(body).await?;
+        let mut lease = self.memory.lease();
+        // All at once where it can be: bodies that hold some and wait for more would wait for
+        // each other.
+        self.grow(&mut lease, declared.unwrap_or_default()).await?;
+        let bytes = self.collect(body, &mut lease).await?;
         let Some(coding) = coding else { return Ok((bytes, lease)) };
-        // What it inflates to is not known before.
-        self.grow(&mut lease, self.max).await?;
-        let max = self.max;
-        let inflating = tokio::task::spawn_blocking(move || coding.inflate(&bytes, max));
-        let bytes = inflating.await.map_err(|_| NOT_COMPRESSED)??;
-        if bytes.len() > max {
+        // What it inflates to is not known before: most often it is little.
+        let small = self.settings.small_body_bytes.min(self.max);
+        let mut inflated = inflate(coding, &bytes, small).await?;
+        if inflated.len() > small {
+            self.grow(&mut lease, self.max).await?;
+            inflated = inflate(coding, &bytes, self.max).await?;
+        }
+        if inflated.len() > self.max {
             return Err(too_large());
         }
-        lease.shrink(bytes.len());
-        Ok((bytes.into(), lease))
+        lease.shrink(if inflated.len() > small { inflated.len() } else { 0 });
+        Ok((inflated.into(), lease))
     }
 
-    async fn collect(&self, body: &mut Incoming) -> Result<Body<'a>, Refusal> {
+    async fn collect(&self, body: &mut Incoming, lease: &mut Lease<'a>) -> Result<Bytes, Refusal> {
         let began = Instant::now();
         let mut waited = Duration::ZERO;
         let mut bytes = BytesMut::new();
-        let mut lease = self.memory.lease();
         loop {
             let deadline = began + waited + self.time(bytes.len());
             let idle = Instant::now() + self.settings.body_idle;
@@ -72,11 +79,11 @@ impl<'a> Reader<'a> {
                 return Err(too_large());
             }
             let waiting = Instant::now();
-            self.grow(&mut lease, length).await?;
+            self.grow(lease, length).await?;
             waited += waiting.elapsed();
             bytes.extend_from_slice(&data);
         }
-        Ok((bytes.freeze(), lease))
+        Ok(bytes.freeze())
     }
 
     /// How long a body may take of which so many bytes have come.
@@ -88,22 +95,31 @@ impl<'a> Reader<'a> {
 
     /// Sets memory aside for a body of so many bytes, unless it is a small one.
     async fn grow(&self, lease: &mut Lease<'a>, bytes: usize) -> Result<(), Refusal> {
-        if bytes <= self.settings.first_body_bytes_max {
+        if bytes <= self.settings.small_body_bytes {
             return Ok(());
         }
         match timeout(self.settings.body_idle, lease.grow(bytes)).await {
             Ok(()) => Ok(()),
             Err(_) => {
                 limit_reached("large_bodies_bytes");
-                let why = "too many large bodies are on their way";
-                Err(Refusal(StatusCode::SERVICE_UNAVAILABLE, why))
+                // In mid-session a 503 means nothing to a device (TR-069 3.7.2).
+                let in_session = self.max > self.settings.first_body_bytes_max;
+                let status = match in_session {
+                    true => StatusCode::BAD_REQUEST,
+                    false => StatusCode::SERVICE_UNAVAILABLE,
+                };
+                Err(Refusal(status, "too many large bodies are on their way"))
             }
         }
     }
 }
 
 /// The memory for large bodies, which connections share: a permit is [`UNIT`] bytes.
-pub(crate) struct BodyMemory(Semaphore);
+pub(crate) struct BodyMemory {
+    permits: Semaphore,
+    /// Reads what is left of refused bodies.
+    pub(crate) lingering: TaskTracker,
+}
 
 /// Part of that memory.
 pub(crate) struct Lease<'a> {
@@ -117,11 +133,12 @@ impl BodyMemory {
     /// Memory for at least two of the largest bodies: one may be stuck.
     pub(crate) fn new(settings: &SouthboundSettings) -> Self {
         let bytes = settings.large_bodies_bytes_max.max(settings.body_bytes_max.saturating_mul(2));
-        Self(Semaphore::new(units(bytes).min(Semaphore::MAX_PERMITS)))
+        let permits = Semaphore::new(units(bytes).min(Semaphore::MAX_PERMITS));
+        Self { permits, lingering: TaskTracker::new() }
     }
 
     fn lease(&self) -> Lease<'_> {
-        Lease { memory: &self.0, permit: None }
+        Lease { memory: &self.permits, permit: None }
     }
 }
 
@@ -158,17 +175,25 @@ fn units(bytes: usize) -> usize {
     bytes.div_ceil(UNIT)
 }
 
+/// Decompresses on another thread, and stops one byte past `max`.
+async fn inflate(coding: Coding, bytes: &Bytes, max: usize) -> Result<Vec<u8>, Refusal> {
+    let bytes = bytes.clone();
+    let inflating = tokio::task::spawn_blocking(move || coding.inflate(&bytes, max));
+    inflating.await.map_err(|_| NOT_COMPRESSED)?
+}
+
 /// How long the rest of a refused body is read and dropped.
 const LINGER: Duration = Duration::from_secs(5);
 
 /// Reads what is left of a refused body and drops it. Were the connection closed instead, most
 /// devices, which read nothing before they have sent everything, would never see the answer.
-pub(crate) fn linger(headers: &HeaderMap, mut body: Incoming) {
+pub(crate) fn linger(memory: &BodyMemory, headers: &HeaderMap, mut body: Incoming) {
     // Such a device waits to be told to go on, and is not.
     if body.is_end_stream() || headers.contains_key(EXPECT) {
         return;
     }
-    tokio::spawn(timeout(LINGER, async move { while let Some(Ok(_)) = body.frame().await {} }));
+    let rest = async move { while let Some(Ok(_)) = body.frame().await {} };
+    memory.lingering.spawn(timeout(LINGER, rest));
 }
 
 fn too_large() -> Refusal {

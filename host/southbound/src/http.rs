@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -50,9 +52,17 @@ impl Handler for Sessions {
     }
 }
 
-/// What one connection remembers: the session that last used it, for devices without cookies.
+/// What one connection remembers.
 #[derive(Default)]
-pub(crate) struct Connection(Mutex<Option<SessionId>>);
+pub(crate) struct Connection {
+    /// The session that last used it, for devices without cookies.
+    session: Mutex<Option<SessionId>>,
+    /// How many requests have come, and how many of them are answered.
+    requests: AtomicUsize,
+    answers: AtomicUsize,
+    /// Whether the last answer leaves a session open.
+    in_session: AtomicBool,
+}
 
 type HttpResponse = Response<Full<Bytes>>;
 
@@ -67,7 +77,10 @@ pub(crate) async fn answer<H: Handler>(
     settings: &SouthboundSettings,
     memory: &BodyMemory,
 ) -> Result<HttpResponse, Infallible> {
+    connection.requests.fetch_add(1, Ordering::Relaxed);
     let response = respond(request, connection, handler, settings, memory).await;
+    connection.in_session.store(response.status() == StatusCode::OK, Ordering::Relaxed);
+    connection.answers.fetch_add(1, Ordering::Relaxed);
     let status = response.status().as_u16().to_string();
     metrics::counter!("trellis_posts_total", "status" => status).increment(1);
     Ok(response)
@@ -87,7 +100,7 @@ async fn respond<H: Handler>(
     }
     let (head, mut body) = request.into_parts();
     let cookies = cookie::sessions(&head.headers);
-    let arrival = handler.arrival(&cookies, connection.get().as_ref());
+    let arrival = handler.arrival(&cookies, connection.session().as_ref());
     let max = if arrival.is_some() {
         settings.body_bytes_max
     } else {
@@ -98,7 +111,7 @@ async fn respond<H: Handler>(
     let (body, _lease) = match reader.read(&head.headers, &mut body).await {
         Ok(read) => read,
         Err(Refusal(status, why)) => {
-            linger(&head.headers, body);
+            linger(memory, &head.headers, body);
             return match status {
                 StatusCode::SERVICE_UNAVAILABLE => {
                     response(Reply::Unavailable(why.to_owned()), settings)
@@ -109,7 +122,7 @@ async fn respond<H: Handler>(
     };
     let charset = charset(&head.headers);
     let answer = handler.post(body, charset.as_deref(), arrival).await;
-    connection.set(answer.session.clone());
+    connection.set_session(answer.session.clone());
     let mut response = response(answer.reply, settings);
     if let Some(session) = answer.session.filter(|session| !cookies.contains(session))
         && let Ok(value) = HeaderValue::from_str(&cookie::set_cookie(&session))
@@ -167,11 +180,25 @@ pub(crate) fn limit_reached(limit: &'static str) {
 // === impl Connection ===
 
 impl Connection {
-    fn get(&self) -> Option<SessionId> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn session(&self) -> Option<SessionId> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, session: Option<SessionId>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = session;
+    fn set_session(&self, session: Option<SessionId>) {
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session;
+    }
+
+    /// Returns when no request has come for `idle`, and none is waited for in a session.
+    pub(crate) async fn idle_for(&self, idle: Duration) {
+        let mut seen = self.requests.load(Ordering::Relaxed);
+        loop {
+            tokio::time::sleep(idle).await;
+            let requests = self.requests.load(Ordering::Relaxed);
+            let is_busy = requests > self.answers.load(Ordering::Relaxed);
+            if requests == seen && !is_busy && !self.in_session.load(Ordering::Relaxed) {
+                return;
+            }
+            seen = requests;
+        }
     }
 }

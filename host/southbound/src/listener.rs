@@ -89,6 +89,8 @@ impl Listener {
         }
         connections.close();
         connections.wait().await;
+        memory.lingering.close();
+        memory.lingering.wait().await;
     }
 }
 
@@ -105,6 +107,7 @@ async fn serve_connection<H: Handler>(
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(settings.write_time));
     let options = Arc::clone(&settings);
+    let watched = Arc::clone(&state);
     let service = service_fn(move |request| {
         let (state, handler) = (Arc::clone(&state), handler.clone());
         let (settings, memory) = (Arc::clone(&settings), Arc::clone(&memory));
@@ -112,7 +115,7 @@ async fn serve_connection<H: Handler>(
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(options.idle)
+        .header_read_timeout(options.session_idle)
         .max_headers(options.headers_max)
         .max_buf_size(options.header_bytes_max.max(8 << 10))
         // Old devices compare header names with care for case.
@@ -124,6 +127,10 @@ async fn serve_connection<H: Handler>(
     tokio::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
+        () = watched.idle_for(options.idle) => {
+            limit_reached("idle_time");
+            return;
+        }
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await

@@ -11,7 +11,9 @@ pub struct SouthboundSettings {
     /// The largest body of a POST that belongs to no session, which can only be an Inform, in
     /// bytes. Default 1 MiB.
     pub first_body_bytes_max: usize,
-    /// Memory for all bodies larger than that, in bytes; at least twice the largest body. Where it
+    /// Bodies of up to this size, in bytes, are read as they come. Default 64 KiB.
+    pub small_body_bytes: usize,
+    /// Memory for all larger bodies together, in bytes; at least twice the largest body. Where it
     /// is used up, bodies wait. Default 512 MiB.
     pub large_bodies_bytes_max: usize,
     /// How long a body may take to come, besides what it needs at the least rate. Default 60 s.
@@ -22,8 +24,12 @@ pub struct SouthboundSettings {
     pub body_idle: Duration,
     /// How long a device may leave an answer unread. Default 30 s.
     pub write_time: Duration,
-    /// How long a connection may be idle, and how long headers may take. Default 120 s.
+    /// How long a connection without a session may be idle, and how long headers may take.
+    /// Default 120 s.
     pub idle: Duration,
+    /// How long a connection in mid-session may be idle: no shorter than the silence that a
+    /// session allows. Default 630 s.
+    pub session_idle: Duration,
     /// Headers of one request. Default 64.
     pub headers_max: usize,
     /// The size of all headers of one request, in bytes, to within one read. Default 32 KiB.
@@ -40,12 +46,14 @@ impl Default for SouthboundSettings {
         Self {
             body_bytes_max: 64 << 20,
             first_body_bytes_max: 1 << 20,
+            small_body_bytes: 64 << 10,
             large_bodies_bytes_max: 512 << 20,
             body_time: Duration::from_secs(60),
             body_rate_min: 4 << 10,
             body_idle: Duration::from_secs(30),
             write_time: Duration::from_secs(30),
             idle: Duration::from_secs(120),
+            session_idle: Duration::from_secs(630),
             headers_max: 64,
             header_bytes_max: 32 << 10,
             connections_max: 20_000,

@@ -41,6 +41,17 @@ pub enum StoreError {
     /// The database failed, most often because the disk did.
     #[error("the database failed: {0}")]
     Database(#[from] sled::Error),
+    /// The disk does not keep up, or hangs.
+    #[error("nothing was written to disk for {} s", .0.as_secs())]
+    Slow(std::time::Duration),
+    /// A device has as many open tasks as it may have.
+    #[error("{device} has {limit} open tasks, which is the limit")]
+    TooManyTasks {
+        /// Whose.
+        device: String,
+        /// How many are possible.
+        limit: usize,
+    },
     /// The store is closing.
     #[error("the store is closing")]
     Closing,

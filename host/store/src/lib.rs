@@ -69,6 +69,7 @@ pub trait Store: Send + Sync + 'static {
     /// The sessions of a device in which something happened, oldest first.
     async fn sessions(&self, device: &DeviceKey) -> Result<Vec<Session>, StoreError>;
 
-    /// Waits until everything is on disk. The last thing before the process ends.
-    async fn close(&self) -> Result<(), StoreError>;
+    /// Waits until everything is on disk: the last thing before the process ends, and the way to
+    /// see whether the disk keeps up.
+    async fn flush(&self) -> Result<(), StoreError>;
 }

@@ -54,11 +54,16 @@ pub struct Device {
     /// Events that no run of a plugin has seen to its end, with their command keys.
     pub undelivered_events: Vec<(String, String)>,
     /// Messages of the device that no run of a plugin has seen to its end, as envelopes.
-    pub undelivered_messages: Vec<Vec<u8>>,
+    pub undelivered_messages: Vec<Undelivered>,
     /// What Informs told since the tree was last written. It is newer than the tree, and
     /// bounded: see [`crate::SledSettings::informed_bytes_max`].
     pub informed: BTreeMap<String, InformedParameter>,
 }
+
+/// A message of the device as an envelope, for a plugin that has yet to see it. `Debug` shows only
+/// its size.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undelivered(pub Vec<u8>);
 
 /// A parameter that an Inform told.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,7 +97,7 @@ pub enum FactValue {
 }
 
 /// What one plugin keeps for one device.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory(pub BTreeMap<String, Vec<u8>>);
 
 /// The number of a task, growing, never used twice.
@@ -106,7 +111,7 @@ pub struct Task {
     pub created_ms: i64,
     /// The name of the method, for lists.
     pub method: String,
-    /// The request as an envelope: the standard's own form outlives ours.
+    /// The request as an envelope: the standard's own form outlives ours. Empty once it is done.
     pub request: Vec<u8>,
     /// When it was sent, in milliseconds since 1970. A task that was sent and has no result was
     /// cut short, and whether the device did it is not known.
@@ -227,7 +232,8 @@ pub enum Forget {
     Nothing,
     /// The parameters: the device has another root.
     Tree,
-    /// The parameters and the transfers: the device was reset (TR-069 3.7.1.5, `0 BOOTSTRAP`).
+    /// The parameters, and the transfers that are open: the device was reset (TR-069 3.7.1.5,
+    /// `0 BOOTSTRAP`).
     TreeAndTransfers,
 }
 
@@ -276,6 +282,23 @@ impl fmt::Display for DeviceKey {
     }
 }
 
+// === impl Undelivered ===
+
+impl fmt::Debug for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+// === impl Memory ===
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Plugins may keep secrets in it.
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
 // === impl InformedParameter ===
 
 impl fmt::Debug for InformedParameter {
@@ -291,6 +314,7 @@ impl Device {
     pub fn inform(&mut self, name: &str, value: &str, value_type: ValueType, at_ms: i64) {
         if let Some(known) = self.informed.get_mut(name) {
             value.clone_into(&mut known.value);
+            value_type.local_name().clone_into(&mut known.value_type);
             known.at_ms = at_ms;
             return;
         }

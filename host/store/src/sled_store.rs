@@ -11,11 +11,12 @@ use sled::{Batch, Db};
 use crate::Store;
 use crate::codec;
 use crate::commit::Committer;
+use crate::commit::limit_reached;
 use crate::error::StoreError;
 use crate::keys::{Keyspace, device_of, row_of};
 use crate::records::*;
 use crate::transfers::{Merged, merge};
-use crate::tree::{Entry, Tree, TreeChange};
+use crate::tree::{Applied, Entry, Tree, TreeChange};
 
 /// How the embedded store behaves.
 #[derive(Clone, Debug)]
@@ -29,11 +30,17 @@ pub struct SledSettings {
     /// Parameters and objects that are kept of one device; further ones are not. Default
     /// 200,000.
     pub tree_names_max: usize,
+    /// The value of a parameter that is kept, in bytes; larger ones are not. Default 64 KiB.
+    pub tree_value_bytes_max: usize,
     /// What Informs told is moved from the header into the tree when it grows past this, in
     /// bytes. Default 32 KiB.
     pub informed_bytes_max: usize,
     /// How long a flush waits for others to share it. Default 1 ms.
     pub commit_delay: Duration,
+    /// How long a write may take to be on disk; then the disk counts as hanging. Default 20 s.
+    pub commit_time_max: Duration,
+    /// Open tasks of one device. Default 100.
+    pub tasks_max: usize,
     /// How many sessions, faults, done tasks and transfers are kept for each device; the
     /// oldest go first. Default 50.
     pub history_max: usize,
@@ -61,8 +68,11 @@ impl SledSettings {
             cache_bytes: 256 << 20,
             tree_part_bytes: 64 << 10,
             tree_names_max: 200_000,
+            tree_value_bytes_max: 64 << 10,
             informed_bytes_max: 32 << 10,
             commit_delay: Duration::from_millis(1),
+            commit_time_max: Duration::from_secs(20),
+            tasks_max: 100,
             history_max: 50,
         }
     }
@@ -84,8 +94,9 @@ impl SledStore {
                 *open_tasks.entry(device).or_default() += 1;
             }
         }
-        let committer = Committer::start(db.clone(), settings.commit_delay)
-            .map_err(|error| open_error(&settings.folder, &error.to_string()))?;
+        let committer =
+            Committer::start(db.clone(), settings.commit_delay, settings.commit_time_max)
+                .map_err(|error| open_error(&settings.folder, &error.to_string()))?;
         Ok(Self {
             db,
             committer,
@@ -160,12 +171,22 @@ impl SledStore {
         changes: impl Iterator<Item = TreeChange>,
     ) -> Result<(), StoreError> {
         let mut tree = known;
-        let names_max = self.settings.tree_names_max;
-        let taken = changes.map(|change| tree.apply_within(change, names_max));
-        let refused = taken.filter(|taken| !taken).count();
+        let (names_max, bytes_max) =
+            (self.settings.tree_names_max, self.settings.tree_value_bytes_max);
+        let (mut news, mut refused) = (0_usize, 0_usize);
+        for change in changes {
+            match tree.apply_within(change, names_max, bytes_max) {
+                Applied::News => news += 1,
+                Applied::Known => {}
+                Applied::Refused => refused += 1,
+            }
+        }
         if refused > 0 {
-            metrics::counter!("trellis_limit_reached_total", "limit" => "tree_names").increment(1);
-            tracing::warn!(%device, refused, names_max, "no room for more parameters of a device");
+            limit_reached("tree");
+            tracing::warn!(%device, refused, "no room for more or for larger parameters of a device");
+        }
+        if news == 0 {
+            return Ok(());
         }
         let parts = tree.parts(self.settings.tree_part_bytes);
         let prefix = Keyspace::Tree.device(device);
@@ -232,7 +253,8 @@ impl SledStore {
             return Ok(());
         }
         let known = self.rows::<Transfer>(Keyspace::Transfer, "transfer", device)?;
-        let Merged { changed, added, dropped } = merge(known, transfers, self.settings.history_max);
+        let Merged { changed, added, dropped } =
+            merge(known, transfers, now_ms(), self.settings.history_max);
         for (row, transfer) in changed {
             batch.insert(Keyspace::Transfer.row(device, &row), codec::write(&transfer)?);
         }
@@ -255,17 +277,23 @@ impl SledStore {
         task.await.map_err(|_| StoreError::Closing)?
     }
 
-    async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        self.db.apply_batch(batch)?;
-        self.committer.durable().await
-    }
-
-    fn count_open_tasks(&self, device: &DeviceKey, more: usize, fewer: usize) {
+    fn count_one_more_task(&self, device: &DeviceKey) -> bool {
         let mut counts = self.open_tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(device.clone()).or_default();
-        *count = count.saturating_add(more).saturating_sub(fewer);
-        if *count == 0 {
-            counts.remove(device);
+        let has_room = *count < self.settings.tasks_max;
+        if has_room {
+            *count += 1;
+        }
+        has_room
+    }
+
+    fn count_done_tasks(&self, device: &DeviceKey, done: usize) {
+        let mut counts = self.open_tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(device) {
+            *count = count.saturating_sub(done);
+            if *count == 0 {
+                counts.remove(device);
+            }
         }
     }
 
@@ -313,14 +341,17 @@ impl Store for SledStore {
         forget: Forget,
     ) -> Result<(), StoreError> {
         let mut batch = Batch::default();
-        let forgotten: &[Keyspace] = match forget {
-            Forget::Nothing => &[],
-            Forget::Tree => &[Keyspace::Tree],
-            Forget::TreeAndTransfers => &[Keyspace::Tree, Keyspace::Transfer],
-        };
-        for keyspace in forgotten {
-            for key in self.db.scan_prefix(keyspace.device(device)).keys() {
+        if forget != Forget::Nothing {
+            for key in self.db.scan_prefix(Keyspace::Tree.device(device)).keys() {
                 batch.remove(key?);
+            }
+        }
+        if forget == Forget::TreeAndTransfers {
+            for (row, transfer) in self.rows::<Transfer>(Keyspace::Transfer, "transfer", device)? {
+                if transfer.is_open() {
+                    let expired = Transfer { expires_ms: 0, ..transfer }.at(header.last_inform_ms);
+                    batch.insert(Keyspace::Transfer.row(device, &row), codec::write(&expired)?);
+                }
             }
         }
         let told = header.informed.iter();
@@ -339,7 +370,7 @@ impl Store for SledStore {
                 .await?;
         }
         batch.insert(Keyspace::Header.device(device), codec::write(header)?);
-        self.commit(batch).await
+        self.committer.commit(batch).await
     }
 
     async fn record(&self, device: &DeviceKey, changes: Changes) -> Result<(), StoreError> {
@@ -349,9 +380,9 @@ impl Store for SledStore {
         } else {
             self.blocking(device, |store, device| store.batch(device, changes)).await?
         };
-        self.commit(batch).await?;
+        self.committer.commit(batch).await?;
         if done > 0 {
-            self.count_open_tasks(device, 0, done);
+            self.count_done_tasks(device, done);
         }
         Ok(())
     }
@@ -359,7 +390,9 @@ impl Store for SledStore {
     async fn tree(&self, device: &DeviceKey) -> Result<Tree, StoreError> {
         let mut tree = self.blocking(device, Self::read_tree).await?;
         if let Some(header) = self.device(device).await? {
-            informed_changes(header.informed).for_each(|change| tree.apply(change));
+            for change in informed_changes(header.informed) {
+                tree.apply(change);
+            }
         }
         Ok(tree)
     }
@@ -371,13 +404,17 @@ impl Store for SledStore {
     }
 
     async fn enqueue_task(&self, device: &DeviceKey, task: &Task) -> Result<TaskId, StoreError> {
+        let limit = self.settings.tasks_max;
+        // Counted first: a session looks only when there is something to find.
+        if !self.count_one_more_task(device) {
+            limit_reached("tasks");
+            return Err(StoreError::TooManyTasks { device: device.to_string(), limit });
+        }
         let id = self.db.generate_id()?;
         let key = Keyspace::OpenTask.row(device, &id.to_be_bytes());
-        let record = codec::write(task)?;
-        // Counted first: a session looks only when there is something to find.
-        self.count_open_tasks(device, 1, 0);
-        self.db.insert(key, record)?;
-        self.committer.durable().await?;
+        let mut batch = Batch::default();
+        batch.insert(key, codec::write(task)?);
+        self.committer.commit(batch).await?;
         Ok(TaskId(id))
     }
 
@@ -402,7 +439,7 @@ impl Store for SledStore {
 
     async fn transfers(&self, device: &DeviceKey) -> Result<Vec<Transfer>, StoreError> {
         let rows = self.rows(Keyspace::Transfer, "transfer", device)?;
-        let now_ms = jiff::Timestamp::now().as_millisecond();
+        let now_ms = now_ms();
         Ok(rows.into_iter().map(|(_, transfer): (_, Transfer)| transfer.at(now_ms)).collect())
     }
 
@@ -416,8 +453,8 @@ impl Store for SledStore {
         Ok(rows.into_iter().map(|(_, session)| session).collect())
     }
 
-    async fn close(&self) -> Result<(), StoreError> {
-        self.committer.durable().await
+    async fn flush(&self) -> Result<(), StoreError> {
+        self.committer.commit(Batch::default()).await
     }
 }
 
@@ -430,6 +467,11 @@ fn informed_changes(
         value_type: it.value_type,
         at_ms: it.at_ms,
     })
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }
 
 fn open_error(folder: &Path, reason: &str) -> StoreError {

@@ -1,6 +1,6 @@
 //! What is known of a device's parameters, and how it is laid out on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub struct Entry {
     pub writable: Option<bool>,
     /// The notification attribute, if it was asked or set.
     pub notification: Option<u32>,
-    /// When any of this was last told, in milliseconds since 1970.
+    /// Since when it is so, in milliseconds since 1970.
     pub at_ms: i64,
 }
 
@@ -55,6 +55,13 @@ pub enum TreeChange {
         /// When, in milliseconds since 1970.
         at_ms: i64,
     },
+    /// Below this path there are these names and no others.
+    Only {
+        /// A path that ends with a dot; empty for all.
+        path: String,
+        /// The full paths.
+        names: HashSet<String>,
+    },
     /// Nothing is left at or below this path.
     Removed {
         /// A path that ends with a dot, or a parameter's.
@@ -62,50 +69,88 @@ pub enum TreeChange {
     },
 }
 
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// It was news.
+    News,
+    /// It was known.
+    Known,
+    /// There was no room for it.
+    Refused,
+}
+
+impl Applied {
+    fn of(is_news: bool) -> Self {
+        if is_news { Self::News } else { Self::Known }
+    }
+}
+
 impl Tree {
-    /// Takes in a change, unless it brings a new name beyond `names_max`. Tells whether it did.
-    pub(crate) fn apply_within(&mut self, change: TreeChange, names_max: usize) -> bool {
-        let name = match &change {
-            TreeChange::Value { name, .. }
-            | TreeChange::Name { name, .. }
-            | TreeChange::Notification { name, .. } => name,
-            TreeChange::Removed { path } => path,
+    /// Takes in a change, unless it brings a new name beyond `names_max` or a value of more than
+    /// `value_bytes_max`.
+    pub(crate) fn apply_within(
+        &mut self,
+        change: TreeChange,
+        names_max: usize,
+        value_bytes_max: usize,
+    ) -> Applied {
+        let (name, value_bytes) = match &change {
+            TreeChange::Value { name, value, .. } => (name, value.len()),
+            TreeChange::Name { name, .. } | TreeChange::Notification { name, .. } => (name, 0),
+            TreeChange::Removed { .. } | TreeChange::Only { .. } => {
+                return Applied::of(self.apply(change));
+            }
         };
-        let is_new = !matches!(change, TreeChange::Removed { .. }) && !self.0.contains_key(name);
-        if is_new && self.0.len() >= names_max {
-            return false;
+        let is_new = !self.0.contains_key(name);
+        if is_new && self.0.len() >= names_max || value_bytes > value_bytes_max {
+            return Applied::Refused;
         }
-        self.apply(change);
-        true
+        Applied::of(self.apply(change))
     }
 
-    /// Takes in a change.
-    pub fn apply(&mut self, change: TreeChange) {
+    /// Takes in a change; tells whether it was news.
+    pub fn apply(&mut self, change: TreeChange) -> bool {
         match change {
             TreeChange::Value { name, value, value_type, at_ms } => {
-                let entry = self.0.entry(name).or_default();
-                entry.value = Some(value);
-                entry.value_type = Some(value_type);
-                entry.at_ms = at_ms;
+                self.update(name, at_ms, |it| {
+                    let is_news = it.value.as_ref() != Some(&value)
+                        || it.value_type.as_ref() != Some(&value_type);
+                    (it.value, it.value_type) = (Some(value), Some(value_type));
+                    is_news
+                })
             }
             TreeChange::Name { name, writable, at_ms } => {
-                let entry = self.0.entry(name).or_default();
-                entry.writable = Some(writable);
-                entry.at_ms = entry.at_ms.max(at_ms);
+                self.update(name, at_ms, |it| it.writable.replace(writable) != Some(writable))
             }
             TreeChange::Notification { name, notification, at_ms } => {
-                let entry = self.0.entry(name).or_default();
-                entry.notification = Some(notification);
-                entry.at_ms = entry.at_ms.max(at_ms);
+                self.update(name, at_ms, |it| {
+                    it.notification.replace(notification) != Some(notification)
+                })
             }
-            TreeChange::Removed { path } => {
-                if path.ends_with('.') {
-                    self.0.retain(|name, _| !name.starts_with(&path));
-                } else {
-                    self.0.remove(&path);
-                }
+            TreeChange::Only { path, names } => {
+                self.keep(|name| !name.starts_with(&path) || name == path || names.contains(name))
             }
+            TreeChange::Removed { path } if path.ends_with('.') => {
+                self.keep(|name| !name.starts_with(&path))
+            }
+            TreeChange::Removed { path } => self.0.remove(&path).is_some(),
         }
+    }
+
+    fn update(&mut self, name: String, at_ms: i64, set: impl FnOnce(&mut Entry) -> bool) -> bool {
+        let entry = self.0.entry(name).or_default();
+        let is_news = set(entry);
+        if is_news {
+            entry.at_ms = at_ms;
+        }
+        is_news
+    }
+
+    fn keep(&mut self, keep: impl Fn(&str) -> bool) -> bool {
+        let before = self.0.len();
+        self.0.retain(|name, _| keep(name));
+        self.0.len() < before
     }
 
     /// The tree in the parts that are stored: whole, or by first-level object.
@@ -157,6 +202,16 @@ mod tests {
         let parts = tree.parts(10);
         assert_eq!(parts.keys().copied().collect::<Vec<_>>(), ["", "Device.IP.", "Device.WiFi."]);
         assert_eq!(parts["Device.WiFi."].len(), 2);
+    }
+
+    #[test]
+    fn what_a_full_list_of_names_does_not_have_is_gone() {
+        let mut tree =
+            tree(&["Device.A.", "Device.A.1.", "Device.A.1.X", "Device.A.2.X", "Device.B"]);
+        let names = ["Device.A.", "Device.A.1.", "Device.A.1.X"].map(str::to_owned).into();
+        tree.apply(TreeChange::Only { path: "Device.A.".to_owned(), names });
+        let left: Vec<String> = tree.0.into_keys().collect();
+        assert_eq!(left, ["Device.A.", "Device.A.1.", "Device.A.1.X", "Device.B"]);
     }
 
     #[test]

@@ -111,7 +111,7 @@ async fn the_history_of_a_device_is_bounded_and_the_oldest_go_first() {
 fn transfer(command_key: &str, outcome: Option<TransferOutcome>) -> Transfer {
     Transfer {
         command_key: command_key.to_owned(),
-        method: "Download".to_owned(),
+        method: if outcome.is_none() { "Download".to_owned() } else { String::new() },
         file_type: "1 Firmware Upgrade Image".to_owned(),
         requested_ms: 1,
         expires_ms: i64::MAX,

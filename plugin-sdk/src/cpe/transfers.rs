@@ -11,7 +11,7 @@ pub const WEB_CONTENT: &str = "2 Web Content";
 pub const VENDOR_CONFIGURATION: &str = "3 Vendor Configuration File";
 
 /// What the device shall download.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Download {
     /// What the transfer is known by when it has ended; at most 32 bytes, best unique.
     pub command_key: String,
@@ -36,7 +36,7 @@ pub struct Download {
 }
 
 /// What the device shall upload, with HTTP PUT.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Upload {
     /// What the transfer is known by when it has ended; at most 32 bytes, best unique.
     pub command_key: String,
@@ -53,7 +53,7 @@ pub struct Upload {
 }
 
 /// A download within one or two windows of time; since CWMP 1.2.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ScheduledDownload {
     /// What the transfer is known by when it has ended; at most 32 bytes, best unique.
     pub command_key: String,
@@ -100,6 +100,23 @@ impl Default for TimeWindow {
         }
     }
 }
+
+/// `Debug` without the password, which must not get into a log or a fault.
+macro_rules! debug_without_password {
+    ($($name:ident)*) => {$(
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.debug_struct(stringify!($name))
+                    .field("command_key", &self.command_key)
+                    .field("file_type", &self.file_type)
+                    .field("url", &self.url)
+                    .finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+debug_without_password!(Download Upload ScheduledDownload);
 
 impl Cpe {
     /// Has the device fetch a file (Download). Status 1 means that its end will be among the

@@ -22,8 +22,17 @@ const OF_ONE_SETTING: [u32; 5] = [
 ];
 
 /// The last nodes of parameters that can be written and not read: they always look different.
-const SECRETS: [&str; 6] =
-    ["password", "passphrase", "presharedkey", "wepkey", "secret", "privatekey"];
+const SECRETS: [&str; 9] = [
+    "password",
+    "passphrase",
+    "presharedkey",
+    "privatekey",
+    "wepkey",
+    "secret",
+    "psk",
+    "pincode",
+    "credential",
+];
 
 /// What the device's parameters shall be.
 #[derive(Debug)]
@@ -202,7 +211,7 @@ fn text(value: &Json) -> Option<String> {
 
 fn is_secret(name: &str) -> bool {
     let node = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    SECRETS.iter().any(|secret| node.ends_with(secret))
+    node.ends_with("pin") || SECRETS.iter().any(|secret| node.contains(secret))
 }
 
 fn same(wanted: &str, now: &Value) -> bool {
@@ -265,6 +274,8 @@ mod tests {
     fn secrets_are_known_by_their_last_node() {
         assert!(is_secret("Device.WiFi.AccessPoint.1.Security.KeyPassphrase"));
         assert!(is_secret("Device.ManagementServer.ConnectionRequestPassword"));
+        assert!(is_secret("Device.WiFi.AccessPoint.1.WPS.PIN"));
+        assert!(!is_secret("Device.NAT.PortMappingNumberOfEntries"));
         assert!(!is_secret("Device.ManagementServer.ConnectionRequestUsername"));
     }
 }

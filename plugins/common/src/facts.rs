@@ -15,13 +15,13 @@ pub(crate) type Known = BTreeMap<String, String>;
 const FACT_BYTES_MAX: usize = 1024;
 
 /// As much of a text as there is room for.
-pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
+pub fn cut(text: &str, bytes_max: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default()
 }
 
 /// Publishes a fact. One that the host refuses is logged: it must not keep the device from being
 /// configured.
-pub(crate) fn tell(cpe: &mut Cpe, name: &str, fact: impl Into<Fact>) -> Result<()> {
+pub fn tell(cpe: &mut Cpe, name: &str, fact: impl Into<Fact>) -> Result<()> {
     let fact = match fact.into() {
         Fact::Text(text) => Fact::from(cut(&text, FACT_BYTES_MAX)),
         other => other,

@@ -40,6 +40,7 @@ mod state;
 mod tests;
 mod watch;
 
+pub use crate::facts::{cut, tell};
 pub use crate::model::Follow;
 pub use crate::provision::{Device, Extra, provision};
 pub use crate::settings::{Settings, defaults, schema};

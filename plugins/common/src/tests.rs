@@ -319,3 +319,18 @@ fn names_that_cannot_be_watched_are_left_out() {
     assert_eq!(rpcs, [READ, READ, WRITE, WATCH, WATCH, WATCH]);
     assert_eq!(bench.notification("Device.WiFi.SSID.1.SSID"), Some(1));
 }
+
+#[test]
+fn many_names_are_watched_in_several_requests() {
+    let mut bench = router();
+    let names: Vec<String> = (0..120).map(|n| format!("Device.Users.User.{n}.Name")).collect();
+    let mut parameters = Json::Object(Default::default());
+    for name in &names {
+        bench.parameter(name, "string", "x");
+        parameters[name] = json!("y");
+    }
+    with_settings(&mut bench, &parameters);
+    let rpcs = run(&mut bench, &[event::BOOTSTRAP], &INFORM);
+    assert_eq!(rpcs.iter().filter(|rpc| *rpc == WATCH).count(), 3, "{rpcs:?}");
+    assert_eq!(bench.notification(&names[119]), Some(1));
+}

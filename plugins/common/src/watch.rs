@@ -6,17 +6,28 @@ use trellis_plugin::{Cpe, Error, Notification, Result, fault};
 /// session of its own. One name that it does not want to be watched fails them all, so the names
 /// are split until those are found.
 pub(crate) fn watch(cpe: &mut Cpe, names: &[String]) -> Result<()> {
-    if names.is_empty() {
-        return Ok(());
-    }
+    names.chunks(AT_ONCE).try_for_each(|names| watch_all(cpe, names))
+}
+
+/// How many names one request has: each takes some hundred bytes of its 32 KiB.
+const AT_ONCE: usize = 50;
+
+fn watch_all(cpe: &mut Cpe, names: &[String]) -> Result<()> {
     let Err(error) = cpe.notify(names, Notification::Passive) else { return Ok(()) };
-    let Error::Fault(fault) = error else { return Err(error) };
-    let single = matches!(fault.code, fault::INVALID_PARAMETER_NAME | fault::NOTIFICATION_REJECTED);
-    if !single || names.len() == 1 {
-        cpe.log().debug(format_args!("{} names are not watched: {}", names.len(), fault.text));
-        return Ok(());
-    }
-    let (left, right) = names.split_at(names.len().div_ceil(2));
-    watch(cpe, left)?;
-    watch(cpe, right)
+    let why = match error {
+        Error::Fault(fault) => {
+            let codes = [fault::INVALID_PARAMETER_NAME, fault::NOTIFICATION_REJECTED];
+            if codes.contains(&fault.code) && names.len() > 1 {
+                let (left, right) = names.split_at(names.len().div_ceil(2));
+                watch_all(cpe, left)?;
+                return watch_all(cpe, right);
+            }
+            fault.text
+        }
+        // The host's reason, such as a name that is too long: no reason to fail the session.
+        Error::Refused(why) => why,
+        other => return Err(other),
+    };
+    cpe.log().debug(format_args!("{} names are not watched: {why}", names.len()));
+    Ok(())
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use trellis_plugin::serde_json::{Value as Json, json};
 use trellis_plugin::{Cpe, Download, FIRMWARE, Result, event};
 use trellis_plugin_common::Device;
+use trellis_plugin_common::{cut, tell};
 
 use crate::ARCHITECTURE;
 
@@ -103,7 +104,7 @@ pub(crate) fn provision(cpe: &mut Cpe, wanted: Option<&Firmware>, device: &Devic
         }
         Step::Start(url) => start(cpe, wanted, url),
         Step::Fail(fault) => match attempt {
-            Some(attempt) => fail(cpe, attempt, fault),
+            Some(attempt) => fail(cpe, attempt, &fault),
             None => Ok(()),
         },
         Step::Block(fault) => publish(cpe, "blocked", Some(&fault)),
@@ -168,15 +169,20 @@ fn start(cpe: &mut Cpe, wanted: &Firmware, url: String) -> Result<()> {
     match answer {
         Ok(_) => publish(cpe, "downloading", None),
         Err(error) if error.is_lost() => Err(error),
-        Err(error) => fail(cpe, attempt, error.to_string()),
+        Err(error) => fail(cpe, attempt, &error.to_string()),
     }
 }
 
-fn fail(cpe: &mut Cpe, attempt: Attempt, fault: String) -> Result<()> {
+fn fail(cpe: &mut Cpe, attempt: Attempt, fault: &str) -> Result<()> {
     cpe.log().warn(format_args!("RouterOS {} failed: {fault}", attempt.version));
-    publish(cpe, "failed", Some(&fault))?;
-    cpe.memory().set(KEY, &Attempt { fault: Some(fault), ..attempt })
+    // Kept first: an attempt whose failure is not remembered would be repeated.
+    let fault = cut(fault, FAULT_BYTES_MAX).to_owned();
+    cpe.memory().set(KEY, &Attempt { fault: Some(fault.clone()), ..attempt })?;
+    publish(cpe, "failed", Some(&fault))
 }
+
+/// How much of the device's own words is kept, in bytes.
+const FAULT_BYTES_MAX: usize = 512;
 
 fn forget(cpe: &mut Cpe) {
     cpe.memory().delete(KEY);
@@ -185,9 +191,9 @@ fn forget(cpe: &mut Cpe) {
 }
 
 fn publish(cpe: &mut Cpe, state: &str, fault: Option<&str>) -> Result<()> {
-    cpe.fact("firmware.state", state)?;
+    tell(cpe, "firmware.state", state)?;
     match fault {
-        Some(fault) => cpe.fact("firmware.fault", fault)?,
+        Some(fault) => tell(cpe, "firmware.fault", fault)?,
         None => cpe.withdraw_fact("firmware.fault"),
     }
     Ok(())

@@ -8,6 +8,7 @@ use crate::bindings::parameters::{
     AddedObject, AttributeChange, Ensured, Host, ParameterAttributes, ParameterName,
 };
 use crate::bindings::types::{CpeFault, Error, ParameterValue};
+use crate::fault::limit_reached;
 use crate::state::{Failure, RunState, refused, to_guest};
 
 /// TR-069 A.5.1.
@@ -208,13 +209,13 @@ const ROW_BYTES: usize = 128;
 impl RunState {
     /// Refuses an answer that would take more than half of the plugin's memory: in the standard's
     /// own words, so that a plugin that asks a small device for less also asks a large one.
-    fn fits(&self, texts: impl Iterator<Item = usize>) -> Result<(), Failure> {
+    pub(crate) fn fits(&self, texts: impl Iterator<Item = usize>) -> Result<(), Failure> {
         let needed: usize = texts.map(|bytes| bytes + ROW_BYTES).sum();
         let room = self.limits.memory_bytes / 2;
         if needed <= room {
             return Ok(());
         }
-        metrics::counter!("trellis_limit_reached_total", "limit" => "answer_bytes").increment(1);
+        limit_reached("answer_bytes");
         Err(Failure::Guest(Error::Fault(CpeFault {
             code: RESOURCES_EXCEEDED,
             text: format!(

@@ -1,53 +1,76 @@
 //! `session`: what the host knows about the session; nothing is sent.
 
-use trellis_cwmp::{FaultStruct, Message};
+use trellis_cwmp::{FaultStruct, Message, RequestDownload};
 
 use crate::bindings::{session, types};
 use crate::state::RunState;
 
 impl session::Host for RunState {
-    fn get_device_id(&mut self) -> session::DeviceId {
+    fn get_device_id(&mut self) -> wasmtime::Result<session::DeviceId> {
+        self.host_call()?;
         let id = &self.context.device_id;
-        session::DeviceId {
+        Ok(session::DeviceId {
             manufacturer: id.manufacturer.clone(),
             oui: id.oui.clone(),
             product_class: id.product_class.clone(),
             serial_number: id.serial_number.clone(),
-        }
+        })
     }
 
-    fn cwmp_version(&mut self) -> String {
-        self.context.cwmp_version.to_string()
+    fn cwmp_version(&mut self) -> wasmtime::Result<String> {
+        self.host_call()?;
+        Ok(self.context.cwmp_version.to_string())
     }
 
-    fn get_events(&mut self) -> Vec<session::Event> {
+    fn get_events(&mut self) -> wasmtime::Result<Vec<session::Event>> {
+        self.host_call()?;
         let events = self.context.events.iter();
-        events
+        Ok(events
             .map(|event| session::Event {
                 code: event.event_code.clone(),
                 command_key: event.command_key.clone(),
             })
-            .collect()
+            .collect())
     }
 
-    fn inform_parameters(&mut self) -> Vec<types::ParameterValue> {
-        super::parameters::to_guest_values(&self.context.inform_parameters)
+    fn inform_parameters(&mut self) -> wasmtime::Result<Vec<types::ParameterValue>> {
+        self.host_call()?;
+        Ok(super::parameters::to_guest_values(&self.context.inform_parameters))
     }
 
-    fn root(&mut self) -> String {
-        self.context.root.clone()
+    fn root(&mut self) -> wasmtime::Result<String> {
+        self.host_call()?;
+        Ok(self.context.root.clone())
     }
 
-    fn retry_count(&mut self) -> u32 {
-        self.context.retry_count
+    fn retry_count(&mut self) -> wasmtime::Result<u32> {
+        self.host_call()?;
+        Ok(self.context.retry_count)
     }
 
-    fn completed_transfers(&mut self) -> Vec<session::Transfer> {
-        self.context.transfers.iter().filter_map(transfer).collect()
+    fn completed_transfers(&mut self) -> wasmtime::Result<Vec<session::Transfer>> {
+        self.host_call()?;
+        Ok(self.context.transfers.iter().filter_map(transfer).collect())
     }
 
-    fn now(&mut self) -> u64 {
-        self.context.now_seconds
+    fn requested_downloads(&mut self) -> wasmtime::Result<Vec<session::RequestedDownload>> {
+        self.host_call()?;
+        let requested = self.context.requested_downloads.iter();
+        let arguments = |it: &RequestDownload| {
+            let arguments = it.file_type_arg.iter();
+            arguments.map(|argument| (argument.name.clone(), argument.value.clone())).collect()
+        };
+        Ok(requested
+            .map(|it| session::RequestedDownload {
+                file_type: it.file_type.clone(),
+                arguments: arguments(it),
+            })
+            .collect())
+    }
+
+    fn now(&mut self) -> wasmtime::Result<u64> {
+        self.host_call()?;
+        Ok(self.context.now_seconds)
     }
 }
 

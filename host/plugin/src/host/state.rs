@@ -1,56 +1,97 @@
 //! `memory`, `settings`, `facts` and `log`: what a run reads and leaves on the host.
 
 use crate::bindings::{facts, log, memory, settings};
+use crate::fault::limit_reached;
 use crate::state::{FactValue, RunState};
 
 /// The longest name of a fact or of a memory entry, in bytes.
 const NAME_BYTES_MAX: usize = 128;
-/// The longest text of a fact, in bytes.
-const FACT_BYTES_MAX: usize = 1_024;
+
+type Answer<T> = wasmtime::Result<T>;
 
 impl memory::Host for RunState {
-    fn get(&mut self, key: String) -> Option<Vec<u8>> {
-        self.context.memory.get(&key).cloned()
+    fn get(&mut self, key: String) -> Answer<Option<Vec<u8>>> {
+        self.host_call()?;
+        Ok(self.context.memory.get(&key).cloned())
     }
 
-    fn set(&mut self, key: String, value: Vec<u8>) -> Result<(), String> {
-        check_name("the key", &key)?;
-        let bytes = self.memory_bytes_with(&key, &value);
-        let limit = self.limits.memory_store_bytes;
-        if bytes > limit {
-            metrics::counter!("trellis_limit_reached_total", "limit" => "plugin_memory_store")
-                .increment(1);
-            return Err(format!("the memory would hold {bytes} bytes; the limit is {limit}"));
-        }
-        if self.context.memory.get(&key) != Some(&value) {
-            self.context.memory.insert(key, value);
+    fn set(&mut self, key: String, value: Vec<u8>) -> Answer<Result<(), String>> {
+        self.host_call()?;
+        Ok(self.remember(key, value))
+    }
+
+    fn delete(&mut self, key: String) -> Answer<()> {
+        self.host_call()?;
+        if let Some(value) = self.context.memory.remove(&key) {
+            self.memory_bytes = self.memory_bytes.saturating_sub(key.len() + value.len());
             self.memory_changed = true;
         }
         Ok(())
     }
 
-    fn delete(&mut self, key: String) {
-        self.memory_changed |= self.context.memory.remove(&key).is_some();
-    }
-
-    fn keys(&mut self) -> Vec<String> {
-        self.context.memory.keys().cloned().collect()
+    fn keys(&mut self) -> Answer<Vec<String>> {
+        self.host_call()?;
+        Ok(self.context.memory.keys().cloned().collect())
     }
 }
 
 impl settings::Host for RunState {
-    fn get(&mut self) -> String {
-        self.settings.to_string()
+    fn get(&mut self) -> Answer<String> {
+        self.host_call()?;
+        Ok(self.settings.to_string())
     }
 }
 
 impl facts::Host for RunState {
+    fn publish(&mut self, name: String, value: facts::Fact) -> Answer<Result<(), String>> {
+        self.host_call()?;
+        Ok(self.publish(name, value))
+    }
+
+    fn withdraw(&mut self, name: String) -> Answer<()> {
+        self.host_call()?;
+        if self.has_room_for_fact(&name) {
+            self.facts.insert(name, None);
+        }
+        Ok(())
+    }
+}
+
+impl log::Host for RunState {
+    fn write(&mut self, level: log::Level, message: String) -> Answer<()> {
+        self.host_call()?;
+        self.log(level, &message);
+        Ok(())
+    }
+}
+
+impl RunState {
+    fn remember(&mut self, key: String, value: Vec<u8>) -> Result<(), String> {
+        check_name("the key", &key)?;
+        let replaced = self.context.memory.get(&key);
+        if replaced == Some(&value) {
+            return Ok(());
+        }
+        let replaced = replaced.map_or(0, |value| key.len() + value.len());
+        let bytes = self.memory_bytes.saturating_sub(replaced) + key.len() + value.len();
+        let limit = self.limits.memory_store_bytes;
+        if bytes > limit {
+            limit_reached("plugin_memory_store");
+            return Err(format!("the memory would hold {bytes} bytes; the limit is {limit}"));
+        }
+        self.context.memory.insert(key, value);
+        self.memory_bytes = bytes;
+        self.memory_changed = true;
+        Ok(())
+    }
+
     fn publish(&mut self, name: String, value: facts::Fact) -> Result<(), String> {
         check_name("the name of the fact", &name)?;
+        let limit = self.limits.fact_bytes;
         let value = match value {
-            facts::Fact::Text(text) if text.len() > FACT_BYTES_MAX => {
-                let bytes = text.len();
-                return Err(format!("{name} has {bytes} bytes; the limit is {FACT_BYTES_MAX}"));
+            facts::Fact::Text(text) if text.len() > limit => {
+                limit_reached("plugin_fact_bytes");
+                return Err(format!("{name} has {} bytes; the limit is {limit}", text.len()));
             }
             facts::Fact::Text(text) => FactValue::Text(text),
             facts::Fact::Number(number) if !number.is_finite() => {
@@ -59,23 +100,23 @@ impl facts::Host for RunState {
             facts::Fact::Number(number) => FactValue::Number(number),
             facts::Fact::Flag(flag) => FactValue::Flag(flag),
         };
-        let limit = self.limits.facts;
-        if self.facts.len() >= limit && !self.facts.contains_key(&name) {
-            return Err(format!("one run can publish {limit} facts"));
+        if !self.has_room_for_fact(&name) {
+            return Err(format!("one run can publish {} facts", self.limits.facts));
         }
         self.facts.insert(name, Some(value));
         Ok(())
     }
 
-    fn withdraw(&mut self, name: String) {
-        if self.facts.len() < self.limits.facts || self.facts.contains_key(&name) {
-            self.facts.insert(name, None);
+    fn has_room_for_fact(&self, name: &str) -> bool {
+        let has_room = self.facts.len() < self.limits.facts || self.facts.contains_key(name);
+        if !has_room {
+            limit_reached("plugin_facts");
         }
+        has_room
     }
-}
 
-impl log::Host for RunState {
-    fn write(&mut self, level: log::Level, message: String) {
+    /// Writes a line of the plugin to the log, as far as there is room for it.
+    pub(crate) fn log(&mut self, level: log::Level, message: &str) {
         self.log_lines = self.log_lines.saturating_add(1);
         if self.log_lines > self.limits.log_lines {
             return;

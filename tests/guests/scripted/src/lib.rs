@@ -61,6 +61,9 @@ impl Plugin for Scripted {
             "flood" => loop {
                 cpe.get_many(["Device.DeviceInfo.SoftwareVersion"])?;
             },
+            "chatter" => loop {
+                cpe.log().info("x");
+            },
             "trap-after-notes" => {
                 cpe.memory().set("before", "kept")?;
                 cpe.get_many(["Device.DeviceInfo.SoftwareVersion"])?;
