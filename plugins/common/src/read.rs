@@ -108,12 +108,12 @@ struct Search<'a> {
 impl Search<'_> {
     fn below(&mut self, cpe: &mut Cpe, object: &str, depth: usize) -> Result<()> {
         let Some(next) = depth.checked_sub(1) else { return Ok(()) };
-        if self.names.len() >= KEPT_MAX || self.questions >= QUESTIONS_MAX {
-            cpe.log().debug(format_args!("{object} is not read: there is enough to be kept"));
-            return Ok(());
-        }
         self.questions += 1;
         for below in answered(cpe.names(object))?.unwrap_or_default() {
+            if self.names.len() >= KEPT_MAX || self.questions >= QUESTIONS_MAX {
+                // There is enough to be kept.
+                return Ok(());
+            }
             let name = below.name.strip_prefix(self.root).unwrap_or_default();
             let node = name.strip_suffix('.').unwrap_or(name);
             if !self.kept.iter().any(|pattern| leads_to(pattern, node)) {
