@@ -54,6 +54,10 @@ fn describe() {
     describe_counter!("trellis_posts_total", "Answers to devices, by HTTP status.");
     describe_counter!("trellis_rpcs_total", "Requests to devices, by method and outcome.");
     describe_counter!("trellis_quirks_total", "Repairs of messages, by quirk and kind of device.");
+    describe_counter!(
+        "trellis_authentication_failures_total",
+        "Wrong credentials that devices sent."
+    );
     describe_counter!("trellis_limit_reached_total", "Limits that were reached, by limit.");
     describe_counter!("trellis_plugin_fuel_total", "CPU used by plugins, in fuel, by plugin.");
     describe_counter!("trellis_plugin_faults_total", "Runs that failed, by plugin and kind.");

@@ -10,9 +10,9 @@ use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::Deserialize;
 use trellis_plugin_host::{EngineSettings, Limits, LimitsMax, RegistrySettings};
-use trellis_session::SessionSettings;
-use trellis_southbound::SouthboundSettings;
-use trellis_store::SledSettings;
+use trellis_session::{Credential, Holder, SessionSettings, UnknownDevices};
+use trellis_southbound::{AuthSettings, SouthboundSettings};
+use trellis_store::{DeviceKey, SledSettings};
 
 use crate::cli::{LogFormat, ServeArguments};
 
@@ -42,6 +42,7 @@ pub(crate) struct Config {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct CwmpConfig {
     pub(crate) listen: SocketAddr,
+    authentication: AuthenticationConfig,
     body_bytes_max: usize,
     first_body_bytes_max: usize,
     small_body_bytes: usize,
@@ -59,6 +60,53 @@ pub(crate) struct CwmpConfig {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct AuthenticationConfig {
+    required: Required,
+    realm: String,
+    nonce_seconds: u64,
+    nonces_max: usize,
+    offer_sha256: bool,
+    basic: bool,
+    #[serde(default)]
+    credentials: Vec<CredentialConfig>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Required {
+    Auto,
+    Always,
+    Never,
+}
+
+/// A user name and its password. `Debug` shows only the former.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct CredentialConfig {
+    username: String,
+    password: String,
+    #[serde(default)]
+    onboarding: bool,
+    #[serde(default)]
+    device: Option<String>,
+}
+
+impl std::fmt::Debug for CredentialConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.username)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum UnknownDevicesConfig {
+    Accept,
+    Quarantine,
+    Refuse,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct OperatorConfig {
     pub(crate) listen: SocketAddr,
 }
@@ -69,6 +117,7 @@ pub(crate) struct SessionConfig {
     sessions_max: usize,
     silence_seconds: u64,
     silence_seconds_max: u64,
+    unknown_devices: UnknownDevicesConfig,
     session_seconds_max: u64,
     answer_seconds_max: u64,
     cpe_requests_max: u32,
@@ -196,6 +245,32 @@ fn toml_errors(text: &str, file: &std::path::Path) -> anyhow::Result<()> {
         .with_context(|| format!("the configuration {} is not TOML", file.display()))
 }
 
+impl AuthenticationConfig {
+    fn settings(&self) -> AuthSettings {
+        let credential = |it: &CredentialConfig| {
+            let holder = match &it.device {
+                _ if it.onboarding => Holder::Onboarding,
+                Some(device) => Holder::Device(DeviceKey::from_text(device.clone())),
+                None => Holder::Username,
+            };
+            Credential::new(&it.username, &self.realm, &it.password, holder)
+        };
+        AuthSettings {
+            required: match self.required {
+                Required::Auto => !self.credentials.is_empty(),
+                Required::Always => true,
+                Required::Never => false,
+            },
+            realm: self.realm.clone(),
+            nonce_time: Duration::from_secs(self.nonce_seconds),
+            nonces_max: self.nonces_max,
+            offer_sha256: self.offer_sha256,
+            basic: self.basic,
+            credentials: self.credentials.iter().map(credential).collect(),
+        }
+    }
+}
+
 impl Config {
     fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
@@ -213,6 +288,11 @@ impl Config {
                 "[{section}] memory-bytes is {bytes}; at most {cap} are possible"
             );
         }
+        let realm = &self.cwmp.authentication.realm;
+        anyhow::ensure!(
+            !realm.is_empty() && realm.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"'),
+            "[cwmp.authentication] realm is {realm:?}; it must be of letters, digits and signs"
+        );
         let possible = trellis_plugin_host::mappings_max();
         anyhow::ensure!(
             self.session.sessions_max <= possible,
@@ -242,6 +322,7 @@ impl Config {
     pub(crate) fn southbound(&self) -> SouthboundSettings {
         let it = &self.cwmp;
         SouthboundSettings {
+            auth: it.authentication.settings(),
             body_bytes_max: it.body_bytes_max,
             first_body_bytes_max: it.first_body_bytes_max,
             small_body_bytes: it.small_body_bytes,
@@ -268,6 +349,12 @@ impl Config {
             sessions_max: self.sessions_max(),
             silence: Duration::from_secs(it.silence_seconds),
             silence_max: Duration::from_secs(it.silence_seconds_max),
+            unknown_devices: match it.unknown_devices {
+                UnknownDevicesConfig::Accept => UnknownDevices::Accept,
+                UnknownDevicesConfig::Quarantine => UnknownDevices::Quarantine,
+                UnknownDevicesConfig::Refuse => UnknownDevices::Refuse,
+            },
+            realm: self.cwmp.authentication.realm.clone(),
             session_max: Duration::from_secs(it.session_seconds_max),
             answer: Duration::from_secs(it.answer_seconds_max),
             cpe_requests_max: it.cpe_requests_max,

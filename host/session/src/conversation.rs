@@ -43,6 +43,9 @@ pub(crate) enum Lost {
     /// The server could not keep what it was told.
     #[error("{0}")]
     Store(String),
+    /// The server does not know the device, and is not to serve such ones.
+    #[error("the device is not known")]
+    Unknown,
     /// The server refused the device.
     #[error("refused: {0}")]
     Refused(String),
@@ -252,6 +255,7 @@ impl Conversation {
             Lost::Stopping | Lost::Store(_) if !self.is_open => {
                 Reply::Unavailable(lost.to_string())
             }
+            Lost::Refused(why) => Reply::Forbidden(why.clone()),
             other => Reply::BadRequest(other.to_string()),
         });
     }

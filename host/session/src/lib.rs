@@ -6,7 +6,9 @@
 //! Deliberately absent: HTTP, which is southbound's, and SQL or keys, which are the store's.
 
 mod brief;
+mod caller;
 mod conversation;
+mod exchange;
 mod kinds;
 mod learn;
 mod metric;
@@ -21,7 +23,9 @@ mod tasks;
 mod transfers;
 mod visit;
 
+pub use caller::Caller;
 pub use open::Arrival;
 pub use post::{Answer, Reply, SessionId};
 pub use sessions::Sessions;
-pub use settings::SessionSettings;
+pub use settings::{SessionSettings, UnknownDevices};
+pub use trellis_store::{Credential, Holder};

@@ -36,6 +36,8 @@ pub enum Reply {
     NoContent,
     /// A violation of the protocol, which ends the session. Status 400.
     BadRequest(String),
+    /// The device may not do this. Status 403.
+    Forbidden(String),
     /// The server has no room; the device is to try later. Status 503.
     Unavailable(String),
 }
@@ -75,6 +77,7 @@ impl fmt::Debug for Reply {
             Self::Envelope(bytes) => write!(f, "Envelope({} bytes)", bytes.len()),
             Self::NoContent => f.write_str("NoContent"),
             Self::BadRequest(why) => write!(f, "BadRequest({why:?})"),
+            Self::Forbidden(why) => write!(f, "Forbidden({why:?})"),
             Self::Unavailable(why) => write!(f, "Unavailable({why:?})"),
         }
     }

@@ -1,6 +1,6 @@
 //! One session, from the Inform to the empty answer: TR-069 3.7, Figure 3, as a function.
 
-use trellis_cwmp::{Envelope, InformResponse, Message};
+use trellis_cwmp::{AcsFault, Envelope, InformResponse, Message};
 
 use crate::conversation::{Conversation, Lost, cut};
 use crate::post::Content;
@@ -17,7 +17,11 @@ pub(crate) async fn run(
 ) -> Result<(), Lost> {
     // Inform: what it tells is kept before the answer lets the device forget it.
     let agreed = visit.agree(acs, cpe, &inform)?;
-    visit.record_inform(acs, inform.message).await?;
+    let recorded = visit.record_inform(acs, inform.message).await;
+    if let Err(Lost::Unknown) = recorded {
+        cpe.respond_fault(&inform.header, AcsFault::InvalidArguments);
+    }
+    recorded?;
     cpe.respond(&inform.header, Message::InformResponse(InformResponse::default()), agreed);
 
     // The device speaks until it has nothing more to say.
@@ -37,6 +41,7 @@ pub(crate) async fn run(
 
     // Now it is our turn: the plugin speaks, then what operators queued.
     visit.provision(acs, cpe).await?;
+    visit.exchange_credential(acs, cpe).await?;
     visit.run_tasks(acs, cpe).await?;
 
     // Nothing is left: what was learned is kept, and the empty answer ends the session.

@@ -10,8 +10,9 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use trellis_cwmp::{Decoded, DeviceId, Envelope, Message, Quirk, Quirks, decode, is_empty_post};
 use trellis_plugin_host::Registry;
-use trellis_store::{DeviceKey, Store};
+use trellis_store::{Credential, DeviceKey, Store};
 
+use crate::caller::Caller;
 use crate::conversation::{Conversation, Lost, cut, millis};
 use crate::kinds::Kinds;
 use crate::metric::limit_reached;
@@ -70,12 +71,22 @@ impl Sessions {
         self.0.open.find(cookies, connection)
     }
 
-    /// Answers one POST.
+    /// The credentials of a user name that the server gave to a device. A store that fails has
+    /// none, and says so in the log.
+    pub async fn credentials(&self, username: &str) -> Vec<Credential> {
+        self.0.acs.store.credentials(username).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the store failed");
+            Vec::new()
+        })
+    }
+
+    /// Answers one POST. `caller` says who sent it, if it may begin a session.
     pub async fn post(
         &self,
         body: bytes::Bytes,
         charset: Option<&str>,
         arrival: Option<Arrival>,
+        caller: Caller,
     ) -> Answer {
         if is_empty_post(&body) {
             return self.forward(arrival, Ok(Content::Empty), Quirks::default()).await;
@@ -96,7 +107,7 @@ impl Sessions {
         match &envelope.message {
             Message::Inform(inform) => {
                 let device_id = inform.device_id.clone();
-                self.begin(device_id, envelope, quirks).await
+                self.begin(device_id, envelope, quirks, caller).await
             }
             _ => self.forward(arrival, Ok(Content::Message(Box::new(envelope))), quirks).await,
         }
@@ -135,7 +146,13 @@ impl Sessions {
     }
 
     /// Opens a session for an Inform, and ends the one that the device had.
-    async fn begin(&self, device_id: DeviceId, inform: Envelope, quirks: Quirks) -> Answer {
+    async fn begin(
+        &self,
+        device_id: DeviceId,
+        inform: Envelope,
+        quirks: Quirks,
+        caller: Caller,
+    ) -> Answer {
         if let Err(why) = check_device_id(&device_id) {
             return Answer::bad_request(why);
         }
@@ -145,7 +162,11 @@ impl Sessions {
         let Ok(id) = SessionId::random() else {
             return Answer::unavailable("the system gives no random numbers");
         };
-        let visit = Visit::new(device_id);
+        let visit = Visit::new(device_id, caller);
+        if let Err(why) = visit.caller.may_be(&visit.key) {
+            tracing::warn!(device = %visit.key, why, "a device is refused");
+            return Answer { reply: Reply::Forbidden(why), session: None };
+        }
         let sessions_max = self.0.acs.settings.sessions_max;
         let opened = self.0.open.open(id.clone(), &visit.key, sessions_max);
         let Ok(Opened { handle, previous, line }) = opened else {

@@ -12,6 +12,11 @@ pub struct SessionSettings {
     pub silence: Duration,
     /// The longest time an Inform may ask for. Default 10 min.
     pub silence_max: Duration,
+    /// What becomes of unknown devices. Default: they are accepted.
+    pub unknown_devices: UnknownDevices,
+    /// The realm of HTTP authentication, for the credentials that devices are given. Default
+    /// `trellis`.
+    pub realm: String,
     /// The longest that a session lasts. Default 2 h.
     pub session_max: Duration,
     /// How long a POST waits for its answer; devices give up after 30 s. Default 25 s.
@@ -40,6 +45,18 @@ pub struct SessionSettings {
     pub decode_inline_bytes: usize,
 }
 
+/// What becomes of devices that the server has never heard of and that have no credential of
+/// their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownDevices {
+    /// They are served.
+    Accept,
+    /// They are recorded, and nothing is asked of them until this is `Accept`.
+    Quarantine,
+    /// They get fault 8003, and nothing is recorded.
+    Refuse,
+}
+
 /// The least silence that the standard allows an ACS to take for the end.
 pub(crate) const SILENCE_MIN: Duration = Duration::from_secs(30);
 
@@ -49,6 +66,8 @@ impl Default for SessionSettings {
             sessions_max: 10_000,
             silence: Duration::from_secs(60),
             silence_max: Duration::from_secs(600),
+            unknown_devices: UnknownDevices::Accept,
+            realm: "trellis".to_owned(),
             session_max: Duration::from_secs(7_200),
             answer: Duration::from_secs(25),
             cpe_requests_max: 100,

@@ -11,11 +11,12 @@ use trellis_cwmp::{
 use trellis_plugin_host::{Plugin, Traits};
 use trellis_store::{Changes, Device, DeviceKey, Forget, Session, StoreError, Undelivered};
 
+use crate::caller::Caller;
 use crate::conversation::{Conversation, Lost, cut, millis};
 use crate::learn::is_secret;
 use crate::metric::limit_reached;
 use crate::sessions::Acs;
-use crate::settings::SILENCE_MIN;
+use crate::settings::{SILENCE_MIN, UnknownDevices};
 
 /// An Inform has at most this many events (TR-069 A.3.3.1).
 const EVENTS_MAX: usize = 64;
@@ -27,6 +28,7 @@ const PASSING_EVENTS: [&str; 3] = ["2 PERIODIC", "6 CONNECTION REQUEST", "14 HEA
 pub(crate) struct Visit {
     pub(crate) key: DeviceKey,
     pub(crate) device_id: DeviceId,
+    pub(crate) caller: Caller,
     pub(crate) began: Timestamp,
     pub(crate) version: CwmpVersion,
     pub(crate) events: Vec<EventStruct>,
@@ -49,10 +51,11 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    pub(crate) fn new(device_id: DeviceId) -> Self {
+    pub(crate) fn new(device_id: DeviceId, caller: Caller) -> Self {
         Self {
             key: DeviceKey::from(&device_id),
             device_id,
+            caller,
             began: Timestamp::now(),
             version: CwmpVersion::V1_0,
             events: Vec::new(),
@@ -118,8 +121,10 @@ impl Visit {
             return Err(Lost::Violation("no Inform".to_owned()));
         };
         let known = acs.store.device(&self.key).await.map_err(lost)?;
+        let is_known = known.is_some();
         self.header = known.unwrap_or_default();
         let forget = self.forget(&inform);
+        self.admit(acs, is_known, forget)?;
         self.update_header(&inform, forget);
         let traits = self.traits(&inform.parameter_list);
         let software_version = traits.software_version.to_owned();
@@ -127,11 +132,30 @@ impl Visit {
         self.software_version = software_version;
         self.header.plugin =
             self.plugin.as_ref().map(|it| (it.manifest.name.clone(), it.manifest.version.clone()));
+        if self.header.is_quarantined {
+            self.plugin = None;
+        }
         acs.store.record_inform(&self.key, &mut self.header, forget).await.map_err(lost)?;
         self.is_recorded = true;
         self.events = with_undelivered(inform.event, &self.header.undelivered_events);
         self.retry_count = inform.retry_count;
         self.inform_parameters = inform.parameter_list;
+        Ok(())
+    }
+
+    /// Decides whether the device may come in. Nothing is recorded of one that may not.
+    fn admit(&mut self, acs: &Acs, is_known: bool, forget: Forget) -> Result<(), Lost> {
+        let was_reset = forget == Forget::TreeAndTransfers;
+        if self.caller.is_onboarding() && self.header.has_own_credential && !was_reset {
+            return Err(Lost::Refused("the device has a credential of its own".to_owned()));
+        }
+        let is_stranger = !is_known && !self.caller.is_one_device();
+        match acs.settings.unknown_devices {
+            UnknownDevices::Accept => self.header.is_quarantined = false,
+            UnknownDevices::Quarantine => self.header.is_quarantined |= is_stranger,
+            UnknownDevices::Refuse if is_stranger => return Err(Lost::Unknown),
+            UnknownDevices::Refuse => {}
+        }
         Ok(())
     }
 

@@ -9,11 +9,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE};
+use hyper::header::{
+    ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
+};
 use hyper::{Method, Request, Response, StatusCode};
 use rand::RngExt;
-use trellis_session::{Answer, Arrival, Reply, SessionId, Sessions};
+use trellis_session::{Answer, Arrival, Caller, Credential, Reply, SessionId, Sessions};
 
+use crate::auth::{Authenticator, Unproved};
 use crate::body::{BodyMemory, Reader, linger};
 use crate::cookie;
 use crate::settings::SouthboundSettings;
@@ -31,12 +34,16 @@ pub trait Handler: Clone + Send + Sync + 'static {
         connection: Option<&SessionId>,
     ) -> Option<Self::Arrival>;
 
+    /// The credentials of a user name; see [`Sessions::credentials`].
+    fn credentials(&self, username: &str) -> impl Future<Output = Vec<Credential>> + Send;
+
     /// Answers one POST; see [`Sessions::post`].
     fn post(
         &self,
         body: Bytes,
         charset: Option<&str>,
         arrival: Option<Self::Arrival>,
+        caller: Caller,
     ) -> impl Future<Output = Answer> + Send;
 }
 
@@ -47,9 +54,26 @@ impl Handler for Sessions {
         Sessions::arrival(self, cookies, connection)
     }
 
-    async fn post(&self, body: Bytes, charset: Option<&str>, arrival: Option<Arrival>) -> Answer {
-        Sessions::post(self, body, charset, arrival).await
+    async fn credentials(&self, username: &str) -> Vec<Credential> {
+        Sessions::credentials(self, username).await
     }
+
+    async fn post(
+        &self,
+        body: Bytes,
+        charset: Option<&str>,
+        arrival: Option<Arrival>,
+        caller: Caller,
+    ) -> Answer {
+        Sessions::post(self, body, charset, arrival, caller).await
+    }
+}
+
+/// What all connections of a listener share.
+pub(crate) struct Front {
+    pub(crate) settings: SouthboundSettings,
+    pub(crate) memory: BodyMemory,
+    pub(crate) authenticator: Authenticator,
 }
 
 /// What one connection remembers.
@@ -74,11 +98,10 @@ pub(crate) async fn answer<H: Handler>(
     request: Request<Incoming>,
     connection: &Connection,
     handler: &H,
-    settings: &SouthboundSettings,
-    memory: &BodyMemory,
+    front: &Front,
 ) -> Result<HttpResponse, Infallible> {
     connection.requests.fetch_add(1, Ordering::Relaxed);
-    let response = respond(request, connection, handler, settings, memory).await;
+    let response = respond(request, connection, handler, front).await;
     connection.in_session.store(response.status() == StatusCode::OK, Ordering::Relaxed);
     connection.answers.fetch_add(1, Ordering::Relaxed);
     let status = response.status().as_u16().to_string();
@@ -90,17 +113,32 @@ async fn respond<H: Handler>(
     request: Request<Incoming>,
     connection: &Connection,
     handler: &H,
-    settings: &SouthboundSettings,
-    memory: &BodyMemory,
+    front: &Front,
 ) -> HttpResponse {
     if request.method() != Method::POST {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "CWMP uses POST");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
+    let Front { settings, memory, authenticator } = front;
     let (head, mut body) = request.into_parts();
     let cookies = cookie::sessions(&head.headers);
     let arrival = handler.arrival(&cookies, connection.session().as_ref());
+    // Whoever knows a session's cookie has proved who they are (TR-069 3.4.4).
+    let caller = match arrival {
+        Some(_) => Ok(Caller::Anonymous),
+        None => {
+            let given = |username: String| async move { handler.credentials(&username).await };
+            authenticator.check(head.method.as_str(), &head.headers, given).await
+        }
+    };
+    let caller = match caller {
+        Ok(caller) => caller,
+        Err(unproved) => {
+            linger(memory, &head.headers, body);
+            return challenge(authenticator, unproved);
+        }
+    };
     let max = if arrival.is_some() {
         settings.body_bytes_max
     } else {
@@ -121,13 +159,22 @@ async fn respond<H: Handler>(
         }
     };
     let charset = charset(&head.headers);
-    let answer = handler.post(body, charset.as_deref(), arrival).await;
+    let answer = handler.post(body, charset.as_deref(), arrival, caller).await;
     connection.set_session(answer.session.clone());
     let mut response = response(answer.reply, settings);
     if let Some(session) = answer.session.filter(|session| !cookies.contains(session))
         && let Ok(value) = HeaderValue::from_str(&cookie::set_cookie(&session))
     {
         response.headers_mut().insert(SET_COOKIE, value);
+    }
+    response
+}
+
+/// Asks a device for its credentials (TR-069 3.4.4).
+fn challenge(authenticator: &Authenticator, unproved: Unproved) -> HttpResponse {
+    let mut response = text(StatusCode::UNAUTHORIZED, "who are you?");
+    for challenge in authenticator.challenges(unproved) {
+        response.headers_mut().append(WWW_AUTHENTICATE, challenge);
     }
     response
 }
@@ -146,6 +193,7 @@ fn response(reply: Reply, settings: &SouthboundSettings) -> HttpResponse {
             response
         }
         Reply::BadRequest(why) => text(StatusCode::BAD_REQUEST, why),
+        Reply::Forbidden(why) => text(StatusCode::FORBIDDEN, why),
         Reply::Unavailable(why) => {
             let least = settings.retry_after.as_secs();
             let seconds = rand::rng().random_range(least..=least.saturating_mul(2));

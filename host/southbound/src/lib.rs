@@ -4,12 +4,14 @@
 //!
 //! Deliberately absent: SOAP and everything about sessions but their names.
 
+mod auth;
 mod body;
 mod cookie;
 mod http;
 mod listener;
 mod settings;
 
+pub use auth::AuthSettings;
 pub use http::Handler;
 pub use listener::{Listener, ListenerError};
 pub use settings::SouthboundSettings;

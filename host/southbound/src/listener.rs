@@ -15,14 +15,15 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::Authenticator;
 use crate::body::BodyMemory;
-use crate::http::{Connection, Handler, answer, limit_reached};
+use crate::http::{Connection, Front, Handler, answer, limit_reached};
 use crate::settings::SouthboundSettings;
 
 /// A bound address.
 pub struct Listener {
     listener: TcpListener,
-    settings: Arc<SouthboundSettings>,
+    front: Arc<Front>,
 }
 
 /// An address that cannot be used.
@@ -44,9 +45,11 @@ impl Listener {
         address: SocketAddr,
         settings: SouthboundSettings,
     ) -> Result<Self, ListenerError> {
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| ListenerError { address, source })?;
-        Ok(Self { listener, settings: Arc::new(settings) })
+        let error = |source| ListenerError { address, source };
+        let listener = TcpListener::bind(address).await.map_err(error)?;
+        let memory = BodyMemory::new(&settings);
+        let authenticator = Authenticator::new(settings.auth.clone()).map_err(error)?;
+        Ok(Self { listener, front: Arc::new(Front { settings, memory, authenticator }) })
     }
 
     /// The address, with the port that the system chose if that was left to it.
@@ -57,8 +60,8 @@ impl Listener {
     /// Serves until `stop`, then lets requests in flight finish.
     pub async fn serve<H: Handler>(self, handler: H, stop: CancellationToken) {
         let connections = TaskTracker::new();
-        let permits = Arc::new(Semaphore::new(self.settings.connections_max));
-        let memory = Arc::new(BodyMemory::new(&self.settings));
+        let front = self.front;
+        let permits = Arc::new(Semaphore::new(front.settings.connections_max));
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
@@ -77,47 +80,45 @@ impl Listener {
                 limit_reached("connections");
                 continue;
             };
-            let (handler, settings) = (handler.clone(), Arc::clone(&self.settings));
-            let (stop, memory) = (stop.clone(), Arc::clone(&memory));
+            let (handler, front, stop) = (handler.clone(), Arc::clone(&front), stop.clone());
             connections.spawn(async move {
                 let open = metrics::gauge!("trellis_connections_open");
                 open.increment(1);
-                serve_connection(stream, handler, settings, memory, stop).await;
+                serve_connection(stream, handler, front, stop).await;
                 open.decrement(1);
                 drop(permit);
             });
         }
         connections.close();
         connections.wait().await;
-        memory.lingering.close();
-        memory.lingering.wait().await;
+        front.memory.lingering.close();
+        front.memory.lingering.wait().await;
     }
 }
 
 async fn serve_connection<H: Handler>(
     stream: TcpStream,
     handler: H,
-    settings: Arc<SouthboundSettings>,
-    memory: Arc<BodyMemory>,
+    front: Arc<Front>,
     stop: CancellationToken,
 ) {
+    let settings = &front.settings;
     // Answers are small and complete; nothing is gained by waiting for more.
     let _ = stream.set_nodelay(true);
     let state = Arc::new(Connection::default());
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(settings.write_time));
-    let options = Arc::clone(&settings);
     let watched = Arc::clone(&state);
+    let shared = Arc::clone(&front);
     let service = service_fn(move |request| {
-        let (state, handler) = (Arc::clone(&state), handler.clone());
-        let (settings, memory) = (Arc::clone(&settings), Arc::clone(&memory));
-        async move { answer(request, &state, &handler, &settings, &memory).await }
+        let (state, handler, front) = (Arc::clone(&state), handler.clone(), Arc::clone(&shared));
+        async move { answer(request, &state, &handler, &front).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(options.session_idle)
-        .max_headers(options.headers_max)
-        .max_buf_size(options.header_bytes_max.max(8 << 10))
+        .header_read_timeout(settings.session_idle)
+        .max_headers(settings.headers_max)
+        .max_buf_size(settings.header_bytes_max.max(8 << 10))
         // Old devices compare header names with care for case.
         .title_case_headers(true)
         .keep_alive(true)
@@ -127,7 +128,7 @@ async fn serve_connection<H: Handler>(
     tokio::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        () = watched.idle_for(options.idle) => {
+        () = watched.idle_for(settings.idle) => {
             limit_reached("idle_time");
             return;
         }

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use crate::auth::AuthSettings;
+
 /// Settings of a listener for devices.
 #[derive(Clone, Debug)]
 pub struct SouthboundSettings {
+    /// How devices prove who they are.
+    pub auth: AuthSettings,
     /// The largest body of a POST, in bytes, also after decompression. A device's answer may
     /// hold its whole data model. Default 64 MiB.
     pub body_bytes_max: usize,
@@ -44,6 +48,7 @@ pub struct SouthboundSettings {
 impl Default for SouthboundSettings {
     fn default() -> Self {
         Self {
+            auth: AuthSettings::default(),
             body_bytes_max: 64 << 20,
             first_body_bytes_max: 1 << 20,
             small_body_bytes: 64 << 10,

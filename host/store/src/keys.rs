@@ -22,6 +22,8 @@ pub(crate) enum Keyspace {
     Fault,
     /// Sessions.
     Session,
+    /// Credentials that the server gave to devices, by user name.
+    Credential,
 }
 
 /// Ends the device in a key. Keys are percent-encoded, so it cannot occur in one.
@@ -38,12 +40,20 @@ impl Keyspace {
             Self::Transfer => b'x',
             Self::Fault => b'f',
             Self::Session => b's',
+            Self::Credential => b'c',
         }
     }
 
     /// Where this keyspace begins.
     pub(crate) fn start(self) -> Vec<u8> {
         vec![self.letter()]
+    }
+
+    /// The row of a name that is no device's.
+    pub(crate) fn named(self, name: &str) -> Vec<u8> {
+        let mut key = self.start();
+        key.extend_from_slice(name.as_bytes());
+        key
     }
 
     /// Where a device's rows begin.

@@ -7,6 +7,7 @@
 
 mod codec;
 mod commit;
+mod credential;
 mod error;
 mod keys;
 mod records;
@@ -68,6 +69,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// The sessions of a device in which something happened, oldest first.
     async fn sessions(&self, device: &DeviceKey) -> Result<Vec<Session>, StoreError>;
+
+    /// The credentials of a user name that the server gave to a device; more than one where it is
+    /// not known which of them the device took.
+    async fn credentials(&self, username: &str) -> Result<Vec<Credential>, StoreError>;
+
+    /// Adds a credential to those of its user name.
+    async fn add_credential(&self, credential: &Credential) -> Result<(), StoreError>;
+
+    /// Leaves of a user name's credentials only this one.
+    async fn keep_credential(&self, credential: &Credential) -> Result<(), StoreError>;
 
     /// Waits until everything is on disk: the last thing before the process ends, and the way to
     /// see whether the disk keeps up.

@@ -9,7 +9,7 @@ use trellis_cwmp::{DeviceId, ValueType};
 use crate::tree::TreeChange;
 
 /// Identifies a device: `OUI-ProductClass-SerialNumber`, percent-encoded (TR-069 3.4.4).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DeviceKey(String);
 
 /// The header of a device: what every session reads, in one small record.
@@ -55,6 +55,10 @@ pub struct Device {
     pub undelivered_events: Vec<(String, String)>,
     /// Messages of the device that no run of a plugin has seen to its end, as envelopes.
     pub undelivered_messages: Vec<Undelivered>,
+    /// Whether nothing is to be asked of the device.
+    pub is_quarantined: bool,
+    /// Whether the device has proved its identity with the credential that it was given.
+    pub has_own_credential: bool,
     /// What Informs told since the tree was last written. It is newer than the tree, and
     /// bounded: see [`crate::SledSettings::informed_bytes_max`].
     pub informed: BTreeMap<String, InformedParameter>,
@@ -94,6 +98,31 @@ pub enum FactValue {
     Number(f64),
     /// Yes or no.
     Flag(bool),
+}
+
+/// What a device proves its identity with. The passwords are not in it, but what HTTP Digest makes of
+/// them is as good as they are: `Debug` shows neither.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// The user name.
+    pub username: String,
+    /// MD5 of `username:realm:password` (RFC 7616 3.4.2).
+    pub ha1_md5: [u8; 16],
+    /// SHA-256 of the same.
+    pub ha1_sha256: [u8; 32],
+    /// Whose it is.
+    pub holder: Holder,
+}
+
+/// Who may use a credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Holder {
+    /// This device.
+    Device(DeviceKey),
+    /// The device whose identity the user name is (TR-069 3.4.4), and any device if it is none.
+    Username,
+    /// Any device that has no other credential yet: it is given one of its own.
+    Onboarding,
 }
 
 /// What one plugin keeps for one device.
@@ -279,6 +308,17 @@ impl From<&DeviceId> for DeviceKey {
 impl fmt::Display for DeviceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+// === impl Credential ===
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("username", &self.username)
+            .field("holder", &self.holder)
+            .finish_non_exhaustive()
     }
 }
 

@@ -56,6 +56,9 @@ pub struct SledStore {
     open_tasks: Arc<Mutex<HashMap<DeviceKey, usize>>>,
 }
 
+/// Credentials of one user name; the oldest go first.
+const CREDENTIALS_MAX: usize = 4;
+
 /// The format of a data folder that this program writes.
 const FORMAT: u32 = 1;
 const FORMAT_KEY: &[u8] = b"!format";
@@ -277,6 +280,16 @@ impl SledStore {
         task.await.map_err(|_| StoreError::Closing)?
     }
 
+    async fn write_credentials(
+        &self,
+        username: &str,
+        credentials: &[Credential],
+    ) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        batch.insert(Keyspace::Credential.named(username), codec::write(&credentials)?);
+        self.committer.commit(batch).await
+    }
+
     fn count_one_more_task(&self, device: &DeviceKey) -> bool {
         let mut counts = self.open_tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(device.clone()).or_default();
@@ -451,6 +464,25 @@ impl Store for SledStore {
     async fn sessions(&self, device: &DeviceKey) -> Result<Vec<Session>, StoreError> {
         let rows = self.rows(Keyspace::Session, "session", device)?;
         Ok(rows.into_iter().map(|(_, session)| session).collect())
+    }
+
+    async fn credentials(&self, username: &str) -> Result<Vec<Credential>, StoreError> {
+        let bytes = self.db.get(Keyspace::Credential.named(username))?;
+        let read = |bytes: sled::IVec| codec::read("credential", username, &bytes);
+        Ok(bytes.map(read).transpose()?.unwrap_or_default())
+    }
+
+    async fn add_credential(&self, credential: &Credential) -> Result<(), StoreError> {
+        let mut credentials = self.credentials(&credential.username).await?;
+        credentials.push(credential.clone());
+        // A device that is never heard of again after it was given one must not gather them.
+        let surplus = credentials.len().saturating_sub(CREDENTIALS_MAX);
+        credentials.drain(..surplus);
+        self.write_credentials(&credential.username, &credentials).await
+    }
+
+    async fn keep_credential(&self, credential: &Credential) -> Result<(), StoreError> {
+        self.write_credentials(&credential.username, std::slice::from_ref(credential)).await
     }
 
     async fn flush(&self) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
-use trellis_session::{Answer, Reply, SessionId};
+use trellis_session::{Answer, Caller, Credential, Reply, SessionId};
 use trellis_southbound::{Handler, Listener, SouthboundSettings};
 
 use crate::messages;
@@ -29,7 +29,17 @@ impl Handler for Canned {
         connection.and_then(|it| it.as_str().rsplit('-').next()?.parse().ok())
     }
 
-    async fn post(&self, body: Bytes, _charset: Option<&str>, arrival: Option<u32>) -> Answer {
+    async fn credentials(&self, _username: &str) -> Vec<Credential> {
+        Vec::new()
+    }
+
+    async fn post(
+        &self,
+        body: Bytes,
+        _charset: Option<&str>,
+        arrival: Option<u32>,
+        _caller: Caller,
+    ) -> Answer {
         let asked = arrival.unwrap_or_default();
         // The only look at the body: what kind of device this is, as far as the script goes.
         let is_inform = body.len() > messages::VALUES.len() + 200;

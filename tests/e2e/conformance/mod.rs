@@ -1,6 +1,7 @@
 //! The standard, statement by statement: a test `sNNN_...` proves statement NNN of the list that
 //! `cargo xtask conformance` prints, by the bytes that the server sends.
 
+mod auth;
 mod encoding;
 mod events;
 mod header;

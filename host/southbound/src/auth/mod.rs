@@ -1,0 +1,146 @@
+//! Authentication of devices by HTTP (TR-069 3.4.4): Digest, and Basic where it is allowed.
+
+mod authorization;
+mod nonce;
+
+use std::future::Future;
+use std::time::Duration;
+
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use trellis_session::{Caller, Credential};
+
+use self::authorization::{Algorithm, Authorization};
+use self::nonce::Nonces;
+use crate::http::limit_reached;
+
+/// How devices prove who they are.
+#[derive(Clone, Debug)]
+pub struct AuthSettings {
+    /// Whether they must. Default: as soon as there are credentials in the configuration.
+    pub required: bool,
+    /// The realm. Passwords are stored with it: another realm makes them useless. Default
+    /// `trellis`.
+    pub realm: String,
+    /// How long a challenge may be answered, on whichever connection. Default 5 min.
+    pub nonce_time: Duration,
+    /// Challenges whose answers are remembered, so that none counts twice. Default 100,000.
+    pub nonces_max: usize,
+    /// Whether SHA-256 is offered beside MD5, which most devices know alone. Default no: some
+    /// devices give up on what they do not know.
+    pub offer_sha256: bool,
+    /// Whether Basic is offered and accepted. It shows the password to everybody on the way.
+    /// Default no.
+    pub basic: bool,
+    /// Credentials beside those that the server gave to devices. Default none.
+    pub credentials: Vec<Credential>,
+}
+
+impl Default for AuthSettings {
+    fn default() -> Self {
+        Self {
+            required: false,
+            realm: "trellis".to_owned(),
+            nonce_time: Duration::from_secs(300),
+            nonces_max: 100_000,
+            offer_sha256: false,
+            basic: false,
+            credentials: Vec::new(),
+        }
+    }
+}
+
+/// Checks what devices send to prove who they are.
+pub(crate) struct Authenticator {
+    settings: AuthSettings,
+    nonces: Nonces,
+}
+
+/// Why a device is asked for its credentials, once more or for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unproved {
+    /// It sent none, or wrong ones.
+    Wrong,
+    /// They are right, and the challenge that they answer is over: the device can repeat them
+    /// without asking anybody.
+    Stale,
+}
+
+impl Authenticator {
+    /// Fails when the system has no random numbers.
+    pub(crate) fn new(settings: AuthSettings) -> std::io::Result<Self> {
+        let nonces = Nonces::new(settings.nonce_time, settings.nonces_max)?;
+        Ok(Self { settings, nonces })
+    }
+
+    /// Finds out who sent a POST that may begin a session. `given` finds the credentials that
+    /// the server gave to devices.
+    pub(crate) async fn check<F: Future<Output = Vec<Credential>>>(
+        &self,
+        method: &str,
+        headers: &HeaderMap,
+        given: impl FnOnce(String) -> F,
+    ) -> Result<Caller, Unproved> {
+        if !self.settings.required {
+            return Ok(Caller::Anonymous);
+        }
+        let header = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok());
+        let authorization = header.and_then(Authorization::parse).ok_or(Unproved::Wrong)?;
+        let username = authorization.username();
+        let own = self.settings.credentials.iter().filter(|it| it.username == username).cloned();
+        let mut credentials: Vec<Credential> = own.collect();
+        credentials.extend(given(username.to_owned()).await);
+        let mut holder = None;
+        // All of them are tried, so that the time tells nothing of which one is right.
+        for credential in credentials {
+            if self.proves(&authorization, method, &credential) && holder.is_none() {
+                holder = Some(credential);
+            }
+        }
+        let holder = holder.ok_or_else(|| {
+            metrics::counter!("trellis_authentication_failures_total").increment(1);
+            Unproved::Wrong
+        })?;
+        if let Authorization::Digest(digest) = &authorization {
+            self.nonces.take(&digest.nonce, digest.count).map_err(|problem| {
+                if problem == nonce::Problem::Full {
+                    limit_reached("nonces");
+                }
+                Unproved::Stale
+            })?;
+        }
+        Ok(Caller::Holder(holder))
+    }
+
+    fn proves(&self, authorization: &Authorization, method: &str, credential: &Credential) -> bool {
+        match authorization {
+            Authorization::Basic(basic) => {
+                self.settings.basic && basic.proves(&self.settings.realm, credential)
+            }
+            Authorization::Digest(digest) => {
+                digest.realm == self.settings.realm && digest.proves(method, credential)
+            }
+        }
+    }
+
+    /// The values of `WWW-Authenticate`, the one that all devices know first.
+    pub(crate) fn challenges(&self, unproved: Unproved) -> Vec<HeaderValue> {
+        let realm = &self.settings.realm;
+        let stale = if unproved == Unproved::Stale { ", stale=true" } else { "" };
+        let digest = |algorithm: Algorithm| {
+            let nonce = self.nonces.issue();
+            let algorithm = algorithm.as_str();
+            format!(
+                "Digest realm=\"{realm}\", qop=\"auth\", nonce=\"{nonce}\", \
+                 algorithm={algorithm}{stale}"
+            )
+        };
+        let mut challenges = vec![digest(Algorithm::Md5)];
+        if self.settings.offer_sha256 {
+            challenges.push(digest(Algorithm::Sha256));
+        }
+        if self.settings.basic {
+            challenges.push(format!("Basic realm=\"{realm}\""));
+        }
+        challenges.iter().filter_map(|it| HeaderValue::from_str(it).ok()).collect()
+    }
+}
