@@ -56,7 +56,12 @@ impl Server {
 
     /// The ACS URL.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/", self.address)
+        format!("http://{}/", self.addresses().first().expect("an address"))
+    }
+
+    /// All addresses for devices.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.address.split(", ").map(str::to_owned).collect()
     }
 
     /// The operator's address.

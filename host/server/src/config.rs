@@ -11,7 +11,7 @@ use figment::providers::{Env, Format, Toml};
 use serde::Deserialize;
 use trellis_plugin_host::{EngineSettings, Limits, LimitsMax, RegistrySettings};
 use trellis_session::{Credential, Holder, SessionSettings, UnknownDevices};
-use trellis_southbound::{AuthSettings, SouthboundSettings};
+use trellis_southbound::{AuthSettings, Basic, SouthboundSettings, TlsSettings};
 use trellis_store::{DeviceKey, SledSettings};
 
 use crate::cli::{LogFormat, ServeArguments};
@@ -43,6 +43,10 @@ pub(crate) struct Config {
 pub(crate) struct CwmpConfig {
     pub(crate) listen: SocketAddr,
     authentication: AuthenticationConfig,
+    #[serde(default)]
+    listeners: Vec<ListenerConfig>,
+    tls_reload_seconds: u64,
+    tls_handshake_seconds_max: u64,
     body_bytes_max: usize,
     first_body_bytes_max: usize,
     small_body_bytes: usize,
@@ -66,9 +70,39 @@ struct AuthenticationConfig {
     nonce_seconds: u64,
     nonces_max: usize,
     offer_sha256: bool,
-    basic: bool,
+    basic: BasicConfig,
     #[serde(default)]
     credentials: Vec<CredentialConfig>,
+}
+
+/// One more address for devices.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct ListenerConfig {
+    listen: SocketAddr,
+    #[serde(default)]
+    required: Option<Required>,
+    #[serde(default)]
+    basic: Option<BasicConfig>,
+    #[serde(default)]
+    tls: Option<TlsConfig>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct TlsConfig {
+    certificate: PathBuf,
+    key: PathBuf,
+    #[serde(default)]
+    client_ca: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum BasicConfig {
+    Never,
+    Tls,
+    Always,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -246,7 +280,7 @@ fn toml_errors(text: &str, file: &std::path::Path) -> anyhow::Result<()> {
 }
 
 impl AuthenticationConfig {
-    fn settings(&self) -> AuthSettings {
+    fn settings(&self, required: Required, basic: BasicConfig) -> AuthSettings {
         let credential = |it: &CredentialConfig| {
             let holder = match &it.device {
                 _ if it.onboarding => Holder::Onboarding,
@@ -256,7 +290,7 @@ impl AuthenticationConfig {
             Credential::new(&it.username, &self.realm, &it.password, holder)
         };
         AuthSettings {
-            required: match self.required {
+            required: match required {
                 Required::Auto => !self.credentials.is_empty(),
                 Required::Always => true,
                 Required::Never => false,
@@ -265,7 +299,11 @@ impl AuthenticationConfig {
             nonce_time: Duration::from_secs(self.nonce_seconds),
             nonces_max: self.nonces_max,
             offer_sha256: self.offer_sha256,
-            basic: self.basic,
+            basic: match basic {
+                BasicConfig::Never => Basic::Never,
+                BasicConfig::Tls => Basic::OverTls,
+                BasicConfig::Always => Basic::Always,
+            },
             credentials: self.credentials.iter().map(credential).collect(),
         }
     }
@@ -322,7 +360,7 @@ impl Config {
     pub(crate) fn southbound(&self) -> SouthboundSettings {
         let it = &self.cwmp;
         SouthboundSettings {
-            auth: it.authentication.settings(),
+            auth: it.authentication.settings(it.authentication.required, it.authentication.basic),
             body_bytes_max: it.body_bytes_max,
             first_body_bytes_max: it.first_body_bytes_max,
             small_body_bytes: it.small_body_bytes,
@@ -341,6 +379,28 @@ impl Config {
             connections_max: it.connections_max,
             retry_after: Duration::from_secs(it.retry_after_seconds),
         }
+    }
+
+    /// The addresses for devices: how each behaves, and whether it has TLS.
+    pub(crate) fn listeners(
+        &self,
+    ) -> impl Iterator<Item = (SocketAddr, SouthboundSettings, Option<TlsSettings>)> {
+        let it = &self.cwmp;
+        let first = (it.listen, self.southbound(), None);
+        let more = it.listeners.iter().map(|listener| {
+            let required = listener.required.unwrap_or(it.authentication.required);
+            let basic = listener.basic.unwrap_or(it.authentication.basic);
+            let auth = it.authentication.settings(required, basic);
+            let tls = listener.tls.as_ref().map(|tls| TlsSettings {
+                certificate: tls.certificate.clone(),
+                key: tls.key.clone(),
+                client_ca: tls.client_ca.clone(),
+                reload: Duration::from_secs(it.tls_reload_seconds.max(1)),
+                handshake_time: Duration::from_secs(it.tls_handshake_seconds_max),
+            });
+            (listener.listen, SouthboundSettings { auth, ..self.southbound() }, tls)
+        });
+        std::iter::once(first).chain(more)
     }
 
     pub(crate) fn sessions(&self) -> SessionSettings {

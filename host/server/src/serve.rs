@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use trellis_northbound::{Metrics, Server};
 use trellis_plugin_host::{PluginEngine, Registry};
@@ -42,11 +43,17 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let store: Arc<dyn Store> = Arc::new(store);
     let registry = Arc::new(load_plugins(config).await?);
     let sessions = Sessions::new(Arc::clone(&store), registry, config.sessions());
-    let listener = Listener::bind(config.cwmp.listen, config.southbound()).await?;
+    let mut listeners = Vec::new();
+    let mut addresses = Vec::new();
+    for (address, settings, tls) in config.listeners() {
+        let listener = Listener::bind(address, settings, tls).await?;
+        addresses.push(listener.address()?.to_string());
+        listeners.push(listener);
+    }
     let operators = bind_operators(config.operator.listen).await?;
     let operator = operators.as_ref().map(trellis_northbound::Listener::address).transpose()?;
     tracing::info!(
-        cwmp = %listener.address()?,
+        cwmp = addresses.join(", "),
         operator = operator.map(tracing::field::display),
         data = %folder.display(),
         sessions_max = config.sessions_max(),
@@ -54,12 +61,15 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     );
 
     let stop = CancellationToken::new();
-    let mut serving = tokio::spawn(listener.serve(sessions.clone(), stop.clone()));
+    let mut serving = JoinSet::new();
+    for listener in listeners {
+        serving.spawn(listener.serve(sessions.clone(), stop.clone()));
+    }
     let server = Server { sessions: sessions.clone(), store: Arc::clone(&store), metrics };
     let telling = operators.map(|it| tokio::spawn(it.serve(server, stop.clone())));
     tokio::select! {
         signal = stop_signal() => signal?,
-        ended = &mut serving => anyhow::bail!("the listener for devices has failed: {ended:?}"),
+        ended = serving.join_next() => anyhow::bail!("the listener for devices has failed: {ended:?}"),
     }
     // Whoever says it twice means it.
     tokio::spawn(async {
@@ -73,7 +83,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     sessions.shutdown(config.stop_max()).await;
     stop.cancel();
     let ends = async {
-        let _ = serving.await;
+        while serving.join_next().await.is_some() {}
         if let Some(telling) = telling {
             let _ = telling.await;
         }

@@ -10,32 +10,38 @@ pub enum Caller {
     Anonymous,
     /// Whoever holds this credential.
     Holder(Credential),
+    /// Whoever holds the key of a certificate whose common name is this identity (TR-069 3.3).
+    Certificate(String),
 }
 
 impl Caller {
+    /// Whoever a verified certificate of this common name proves a device to be; `None` when it
+    /// is the certificate of a kind of devices.
+    pub fn of_certificate(common_name: &str) -> Option<Self> {
+        is_identity(common_name).then(|| Self::Certificate(common_name.to_owned()))
+    }
+
     /// Why a device of this identity may not be served, if it may not: one device's password must
     /// not open another one's session.
     pub(crate) fn may_be(&self, device: &DeviceKey) -> Result<(), String> {
-        let Self::Holder(credential) = self else { return Ok(()) };
-        let username = &credential.username;
-        let is_its_own = match &credential.holder {
-            Holder::Device(holder) => holder == device,
-            Holder::Username => {
-                !is_identity(username) || normalised(username) == normalised(device.as_str())
-            }
-            Holder::Onboarding => true,
+        let is_device = |name: &str| normalised(name) == normalised(device.as_str());
+        let (name, is_its_own) = match self {
+            Self::Anonymous => return Ok(()),
+            Self::Certificate(name) => (name, is_device(name)),
+            Self::Holder(Credential { username, holder, .. }) => match holder {
+                Holder::Device(holder) => (username, holder == device),
+                Holder::Username => (username, !is_identity(username) || is_device(username)),
+                Holder::Onboarding => return Ok(()),
+            },
         };
-        if is_its_own {
-            Ok(())
-        } else {
-            Err(format!("{username} is not the user name of {device}"))
-        }
+        if is_its_own { Ok(()) } else { Err(format!("{name} is not the name of {device}")) }
     }
 
     /// Whether the credential is one device's and nobody else's.
     pub(crate) fn is_one_device(&self) -> bool {
         match self {
             Self::Anonymous => false,
+            Self::Certificate(_) => true,
             Self::Holder(it) => match &it.holder {
                 Holder::Device(_) => true,
                 Holder::Username => is_identity(&it.username),
@@ -70,6 +76,7 @@ fn normalised(identity: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -99,5 +106,8 @@ mod tests {
         assert!(caller("x", Holder::Device(one)).may_be(&two).is_err());
         assert!(caller("x", Holder::Onboarding).may_be(&two).is_ok());
         assert!(Caller::Anonymous.may_be(&two).is_ok());
+        let certificate = Caller::of_certificate("00D09E-GW-1").expect("an identity");
+        assert!(certificate.may_be(&DeviceKey::from_text("00D09E-GW-1")).is_ok());
+        assert!(certificate.may_be(&DeviceKey::from_text("00D09E-GW-2")).is_err());
     }
 }

@@ -16,7 +16,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use rand::RngExt;
 use trellis_session::{Answer, Arrival, Caller, Credential, Reply, SessionId, Sessions};
 
-use crate::auth::{Authenticator, Unproved};
+use crate::auth::{Authenticator, Proof, Unproved};
 use crate::body::{BodyMemory, Reader, linger};
 use crate::cookie;
 use crate::settings::SouthboundSettings;
@@ -86,6 +86,10 @@ pub(crate) struct Connection {
     answers: AtomicUsize,
     /// Whether the last answer leaves a session open.
     in_session: AtomicBool,
+    /// Whether nobody on the way can read along.
+    is_secure: bool,
+    /// The common name of the certificate that the device has proved to be its own.
+    certificate: Option<String>,
 }
 
 type HttpResponse = Response<Full<Bytes>>;
@@ -129,14 +133,16 @@ async fn respond<H: Handler>(
         Some(_) => Ok(Caller::Anonymous),
         None => {
             let given = |username: String| async move { handler.credentials(&username).await };
-            authenticator.check(head.method.as_str(), &head.headers, given).await
+            let (secure, certificate) = (connection.is_secure, connection.certificate.as_deref());
+            let proof = Proof { headers: &head.headers, secure, certificate };
+            authenticator.check(head.method.as_str(), proof, given).await
         }
     };
     let caller = match caller {
         Ok(caller) => caller,
         Err(unproved) => {
             linger(memory, &head.headers, body);
-            return challenge(authenticator, unproved);
+            return challenge(authenticator, unproved, connection.is_secure);
         }
     };
     let max = if arrival.is_some() {
@@ -171,9 +177,9 @@ async fn respond<H: Handler>(
 }
 
 /// Asks a device for its credentials (TR-069 3.4.4).
-fn challenge(authenticator: &Authenticator, unproved: Unproved) -> HttpResponse {
+fn challenge(authenticator: &Authenticator, unproved: Unproved, secure: bool) -> HttpResponse {
     let mut response = text(StatusCode::UNAUTHORIZED, "who are you?");
-    for challenge in authenticator.challenges(unproved) {
+    for challenge in authenticator.challenges(unproved, secure) {
         response.headers_mut().append(WWW_AUTHENTICATE, challenge);
     }
     response
@@ -228,6 +234,11 @@ pub(crate) fn limit_reached(limit: &'static str) {
 // === impl Connection ===
 
 impl Connection {
+    /// One with TLS.
+    pub(crate) fn secure(certificate: Option<String>) -> Self {
+        Self { is_secure: true, certificate, ..Self::default() }
+    }
+
     fn session(&self) -> Option<SessionId> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -10,8 +10,10 @@ mod cookie;
 mod http;
 mod listener;
 mod settings;
+mod tls;
 
-pub use auth::AuthSettings;
+pub use auth::{AuthSettings, Basic};
 pub use http::Handler;
 pub use listener::{Listener, ListenerError};
 pub use settings::SouthboundSettings;
+pub use tls::TlsSettings;

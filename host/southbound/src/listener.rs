@@ -9,6 +9,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
@@ -19,10 +20,12 @@ use crate::auth::Authenticator;
 use crate::body::BodyMemory;
 use crate::http::{Connection, Front, Handler, answer, limit_reached};
 use crate::settings::SouthboundSettings;
+use crate::tls::{Tls, TlsSettings, common_name};
 
 /// A bound address.
 pub struct Listener {
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     front: Arc<Front>,
 }
 
@@ -40,16 +43,26 @@ pub struct ListenerError {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 impl Listener {
-    /// Binds an address.
+    /// Binds an address, with TLS where there are certificates.
     pub async fn bind(
         address: SocketAddr,
         settings: SouthboundSettings,
+        tls: Option<TlsSettings>,
     ) -> Result<Self, ListenerError> {
         let error = |source| ListenerError { address, source };
+        let tls = match tls {
+            Some(tls) => {
+                let read = tokio::task::spawn_blocking(move || Tls::new(tls)).await;
+                let read =
+                    read.map_err(io::Error::other).and_then(|it| it.map_err(io::Error::other));
+                Some(Arc::new(read.map_err(error)?))
+            }
+            None => None,
+        };
         let listener = TcpListener::bind(address).await.map_err(error)?;
         let memory = BodyMemory::new(&settings);
         let authenticator = Authenticator::new(settings.auth.clone()).map_err(error)?;
-        Ok(Self { listener, front: Arc::new(Front { settings, memory, authenticator }) })
+        Ok(Self { listener, tls, front: Arc::new(Front { settings, memory, authenticator }) })
     }
 
     /// The address, with the port that the system chose if that was left to it.
@@ -61,6 +74,7 @@ impl Listener {
     pub async fn serve<H: Handler>(self, handler: H, stop: CancellationToken) {
         let connections = TaskTracker::new();
         let front = self.front;
+        let keeping_up = self.tls.clone().map(|tls| tokio::spawn(tls.keep_up(stop.clone())));
         let permits = Arc::new(Semaphore::new(front.settings.connections_max));
         loop {
             let accepted = tokio::select! {
@@ -81,10 +95,11 @@ impl Listener {
                 continue;
             };
             let (handler, front, stop) = (handler.clone(), Arc::clone(&front), stop.clone());
+            let tls = self.tls.clone();
             connections.spawn(async move {
                 let open = metrics::gauge!("trellis_connections_open");
                 open.increment(1);
-                serve_connection(stream, handler, front, stop).await;
+                serve_stream(stream, tls.as_deref(), handler, front, stop).await;
                 open.decrement(1);
                 drop(permit);
             });
@@ -93,19 +108,46 @@ impl Listener {
         connections.wait().await;
         front.memory.lingering.close();
         front.memory.lingering.wait().await;
+        if let Some(keeping_up) = keeping_up {
+            // It has the same end.
+            let _ = keeping_up.await;
+        }
     }
 }
 
-async fn serve_connection<H: Handler>(
+async fn serve_stream<H: Handler>(
     stream: TcpStream,
+    tls: Option<&Tls>,
+    handler: H,
+    front: Arc<Front>,
+    stop: CancellationToken,
+) {
+    // Answers are small and complete; nothing is gained by waiting for more.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else {
+        return serve_connection(stream, Connection::default(), handler, front, stop).await;
+    };
+    match tls.accept(stream).await {
+        Ok(stream) => {
+            let connection = Connection::secure(common_name(&stream));
+            serve_connection(stream, connection, handler, front, stop).await;
+        }
+        Err(problem) => {
+            metrics::counter!("trellis_handshake_failures_total").increment(1);
+            tracing::debug!(problem, "a connection could not be made secure");
+        }
+    }
+}
+
+async fn serve_connection<H: Handler, S: AsyncRead + AsyncWrite + Send + 'static>(
+    stream: S,
+    state: Connection,
     handler: H,
     front: Arc<Front>,
     stop: CancellationToken,
 ) {
     let settings = &front.settings;
-    // Answers are small and complete; nothing is gained by waiting for more.
-    let _ = stream.set_nodelay(true);
-    let state = Arc::new(Connection::default());
+    let state = Arc::new(state);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(settings.write_time));
     let watched = Arc::clone(&state);

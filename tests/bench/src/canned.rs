@@ -15,7 +15,7 @@ struct Canned;
 
 /// Serves until killed.
 pub(crate) async fn serve(listen: SocketAddr) -> anyhow::Result<()> {
-    let listener = Listener::bind(listen, SouthboundSettings::default()).await?;
+    let listener = Listener::bind(listen, SouthboundSettings::default(), None).await?;
     eprintln!("{}", serde_json::json!({ "cwmp": listener.address()?.to_string() }));
     listener.serve(Canned, CancellationToken::new()).await;
     Ok(())

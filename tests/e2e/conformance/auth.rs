@@ -189,7 +189,7 @@ async fn s109_an_unknown_device_is_refused_with_8003_or_waits_or_is_served() {
 async fn basic_is_accepted_only_where_it_is_allowed() {
     let body = inform("nothing", "S1");
     let basic = format!("Basic {}", STANDARD.encode("00D09E-nothing-S1:secret"));
-    let server = guarded(&[OWN], "[cwmp.authentication]\nbasic = true\n");
+    let server = guarded(&[OWN], "[cwmp.authentication]\nbasic = \"always\"\n");
     let answer = post_as(&mut connect(&server.url()), &body, &basic).await;
     assert!(holds(&answer, "InformResponse"), "{}", answer.text());
     let server = guarded(&[OWN], "");

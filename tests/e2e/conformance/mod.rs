@@ -9,6 +9,7 @@ mod http;
 mod model;
 mod rpc;
 mod session;
+mod tls;
 mod transfers;
 
 use serde_json::Value as Json;

@@ -28,9 +28,9 @@ pub struct AuthSettings {
     /// Whether SHA-256 is offered beside MD5, which most devices know alone. Default no: some
     /// devices give up on what they do not know.
     pub offer_sha256: bool,
-    /// Whether Basic is offered and accepted. It shows the password to everybody on the way.
-    /// Default no.
-    pub basic: bool,
+    /// Where Basic is offered and accepted: without TLS it shows the password to everybody on the
+    /// way. Default: over TLS.
+    pub basic: Basic,
     /// Credentials beside those that the server gave to devices. Default none.
     pub credentials: Vec<Credential>,
 }
@@ -43,10 +43,30 @@ impl Default for AuthSettings {
             nonce_time: Duration::from_secs(300),
             nonces_max: 100_000,
             offer_sha256: false,
-            basic: false,
+            basic: Basic::OverTls,
             credentials: Vec::new(),
         }
     }
+}
+
+/// Where HTTP Basic is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basic {
+    /// Nowhere.
+    Never,
+    /// Where nobody on the way can read along.
+    OverTls,
+    /// Everywhere.
+    Always,
+}
+
+/// What a device sends to prove who it is.
+pub(crate) struct Proof<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    /// Whether it comes over TLS.
+    pub(crate) secure: bool,
+    /// The common name of its certificate.
+    pub(crate) certificate: Option<&'a str>,
 }
 
 /// Checks what devices send to prove who they are.
@@ -77,13 +97,17 @@ impl Authenticator {
     pub(crate) async fn check<F: Future<Output = Vec<Credential>>>(
         &self,
         method: &str,
-        headers: &HeaderMap,
+        proof: Proof<'_>,
         given: impl FnOnce(String) -> F,
     ) -> Result<Caller, Unproved> {
+        // A certificate of a kind of devices says too little; such ones have a password as well.
+        if let Some(caller) = proof.certificate.and_then(Caller::of_certificate) {
+            return Ok(caller);
+        }
         if !self.settings.required {
             return Ok(Caller::Anonymous);
         }
-        let header = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok());
+        let header = proof.headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok());
         let authorization = header.and_then(Authorization::parse).ok_or(Unproved::Wrong)?;
         let username = authorization.username();
         let own = self.settings.credentials.iter().filter(|it| it.username == username).cloned();
@@ -92,7 +116,7 @@ impl Authenticator {
         let mut holder = None;
         // All of them are tried, so that the time tells nothing of which one is right.
         for credential in credentials {
-            if self.proves(&authorization, method, &credential) && holder.is_none() {
+            if self.proves(&authorization, method, proof.secure, &credential) && holder.is_none() {
                 holder = Some(credential);
             }
         }
@@ -111,10 +135,16 @@ impl Authenticator {
         Ok(Caller::Holder(holder))
     }
 
-    fn proves(&self, authorization: &Authorization, method: &str, credential: &Credential) -> bool {
+    fn proves(
+        &self,
+        authorization: &Authorization,
+        method: &str,
+        secure: bool,
+        credential: &Credential,
+    ) -> bool {
         match authorization {
             Authorization::Basic(basic) => {
-                self.settings.basic && basic.proves(&self.settings.realm, credential)
+                self.accepts_basic(secure) && basic.proves(&self.settings.realm, credential)
             }
             Authorization::Digest(digest) => {
                 digest.realm == self.settings.realm && digest.proves(method, credential)
@@ -122,8 +152,16 @@ impl Authenticator {
         }
     }
 
+    fn accepts_basic(&self, secure: bool) -> bool {
+        match self.settings.basic {
+            Basic::Never => false,
+            Basic::OverTls => secure,
+            Basic::Always => true,
+        }
+    }
+
     /// The values of `WWW-Authenticate`, the one that all devices know first.
-    pub(crate) fn challenges(&self, unproved: Unproved) -> Vec<HeaderValue> {
+    pub(crate) fn challenges(&self, unproved: Unproved, secure: bool) -> Vec<HeaderValue> {
         let realm = &self.settings.realm;
         let stale = if unproved == Unproved::Stale { ", stale=true" } else { "" };
         let digest = |algorithm: Algorithm| {
@@ -138,7 +176,7 @@ impl Authenticator {
         if self.settings.offer_sha256 {
             challenges.push(digest(Algorithm::Sha256));
         }
-        if self.settings.basic {
+        if self.accepts_basic(secure) {
             challenges.push(format!("Basic realm=\"{realm}\""));
         }
         challenges.iter().filter_map(|it| HeaderValue::from_str(it).ok()).collect()
