@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use trellis_store::DeviceKey;
 
+use crate::caller::Caller;
 use crate::post::{Post, SessionId};
 
 /// POSTs may wait for a session that is busy with an earlier one; more wait to wait.
@@ -26,6 +27,8 @@ struct Open {
 struct Entry {
     posts: mpsc::Sender<Post>,
     arriving: Arriving,
+    /// Who opened it: whoever knows its cookie is taken for them, and for nobody else.
+    caller: Caller,
     /// Whether the device has shown that it sends cookies.
     has_cookie: bool,
 }
@@ -67,6 +70,7 @@ pub(crate) struct Arriving(Arc<AtomicUsize>);
 /// one, the device is not silent, however long its body takes.
 pub struct Arrival {
     pub(crate) session: SessionId,
+    pub(crate) caller: Caller,
     pub(crate) posts: mpsc::Sender<Post>,
     arriving: Arriving,
 }
@@ -77,6 +81,7 @@ impl OpenSessions {
         &self,
         session: SessionId,
         device: &DeviceKey,
+        caller: Caller,
         sessions_max: usize,
     ) -> Result<Opened, Full> {
         let mut open = self.lock();
@@ -89,7 +94,7 @@ impl OpenSessions {
         }
         let (sender, posts) = mpsc::channel(QUEUE);
         let arriving = Arriving::default();
-        let entry = Entry { posts: sender, arriving: arriving.clone(), has_cookie: false };
+        let entry = Entry { posts: sender, arriving: arriving.clone(), caller, has_cookie: false };
         let handle = Handle {
             session: session.clone(),
             superseded: CancellationToken::new(),
@@ -134,6 +139,7 @@ impl OpenSessions {
         entry.arriving.0.fetch_add(1, Ordering::Relaxed);
         Some(Arrival {
             session: named.or(connection)?.clone(),
+            caller: entry.caller.clone(),
             posts: entry.posts.clone(),
             arriving: entry.arriving.clone(),
         })

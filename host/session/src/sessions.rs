@@ -106,6 +106,8 @@ impl Sessions {
         }
         match &envelope.message {
             Message::Inform(inform) => {
+                // In a session, whoever opened it may begin anew, and nobody else.
+                let caller = arrival.map_or(caller, |arrival| arrival.caller.clone());
                 let device_id = inform.device_id.clone();
                 self.begin(device_id, envelope, quirks, caller).await
             }
@@ -168,7 +170,8 @@ impl Sessions {
             return Answer { reply: Reply::Forbidden(why), session: None };
         }
         let sessions_max = self.0.acs.settings.sessions_max;
-        let opened = self.0.open.open(id.clone(), &visit.key, sessions_max);
+        let caller = visit.caller.clone();
+        let opened = self.0.open.open(id.clone(), &visit.key, caller, sessions_max);
         let Ok(Opened { handle, previous, line }) = opened else {
             limit_reached("sessions");
             return Answer::unavailable("every session is taken");

@@ -140,6 +140,17 @@ async fn s049_one_devices_credentials_do_not_open_another_ones_session() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn s049_a_devices_open_session_does_not_let_another_device_in() {
+    let server = guarded(&[OWN], "");
+    let (mut cpe, answer) =
+        come_in(&server, &inform("nothing", "S1"), "00D09E-nothing-S1", "secret").await;
+    assert!(holds(&answer, "InformResponse"), "{}", answer.text());
+    assert_eq!(post(&mut cpe, &inform("nothing", "S2")).await.status, 403);
+    let again = post(&mut cpe, &inform("nothing", "S1")).await;
+    assert!(holds(&again, "InformResponse"), "{}", again.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn s050_a_user_name_is_compared_in_the_standards_encoding() {
     let stb = "012345-Set%2DTop%2DBox-0123456789";
     let bare = "012345-0123456789";
