@@ -27,6 +27,7 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
     plugins::build()?;
     announce("running the tests of the standard's statements");
     let mut statements: BTreeMap<u16, Statement> = BTreeMap::new();
+    let mut quirks: BTreeMap<u16, Statement> = BTreeMap::new();
     for number in 1..=STATEMENTS {
         statements.entry(number).or_default();
     }
@@ -34,10 +35,13 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
         statements.entry(number).or_default().left = Some(why);
     }
     run_tests(|name, passed| {
-        if let Some((number, sentence)) = statement_of(name) {
-            let mark = if passed { green("passed") } else { red("FAILED") };
+        let mark = if passed { green("passed") } else { red("FAILED") };
+        if let Some((number, sentence)) = numbered('s', name) {
             eprintln!("{mark} {number:>3} {sentence}");
             statements.entry(number).or_default().tests.push((sentence, passed));
+        } else if let Some((number, sentence)) = numbered('q', name) {
+            eprintln!("{mark} quirk {number:>2} {sentence}");
+            quirks.entry(number).or_default().tests.push((sentence, passed));
         }
     })?;
     let totals = totals(&statements);
@@ -45,12 +49,16 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
     for (number, statement) in &statements {
         println!("{number:>3}  {:<7} {}", colour(statement.result()), statement.sentence());
     }
-    println!("\n{totals}");
+    println!("\nhabits of real devices");
+    for (number, quirk) in &quirks {
+        println!("{number:>3}  {:<7} {}", colour(quirk.result()), quirk.sentence());
+    }
+    println!("\n{totals}; {} habits of real devices", quirks.len());
     let file = root().join("docs/conformance.md");
-    std::fs::write(&file, document(&statements, &totals))
+    std::fs::write(&file, document(&statements, &quirks, &totals))
         .with_context(|| format!("cannot write {}", file.display()))?;
     eprintln!("{}", dim(&format!("written to {}", file.display())));
-    let failed = statements.values().any(|it| it.result() == "failed");
+    let failed = statements.values().chain(quirks.values()).any(|it| it.result() == "failed");
     ensure!(!failed, "some statements are not true");
     Ok(())
 }
@@ -61,7 +69,7 @@ fn run_tests(mut told: impl FnMut(&str, bool)) -> anyhow::Result<()> {
     if works("cargo", &["nextest", "--version"]) {
         command.args(["nextest", "run", "--locked", "--no-fail-fast", "--color", "never"]);
         command.args(["--failure-output", "final", "-p", "trellis", "-p", "trellis-cwmp"]);
-        command.args(["-E", r"test(/(^|::)s\d{3}_/)"]);
+        command.args(["-E", r"test(/(^|::)[sq]\d{3}_/)"]);
         command.stderr(Stdio::piped());
     } else {
         command.args(["test", "--locked", "--no-fail-fast", "-p", "trellis", "-p", "trellis-cwmp"]);
@@ -90,15 +98,11 @@ fn run_tests(mut told: impl FnMut(&str, bool)) -> anyhow::Result<()> {
 }
 
 /// `26` and `new inform supersedes` of `a::b::s026_new_inform_supersedes`.
-fn statement_of(test: &str) -> Option<(u16, String)> {
-    let name = test.rsplit("::").next()?.strip_prefix('s')?;
+fn numbered(letter: char, test: &str) -> Option<(u16, String)> {
+    let name = test.rsplit("::").next()?.strip_prefix(letter)?;
     let (number, sentence) = name.split_once('_')?;
-    ensure_digits(number)?;
-    Some((number.parse().ok()?, sentence.replace('_', " ")))
-}
-
-fn ensure_digits(number: &str) -> Option<()> {
-    (number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(())
+    let is_number = number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some((number.parse().ok()?, sentence.replace('_', " ")))
 }
 
 /// The statements that have no test, and why.
@@ -127,7 +131,11 @@ fn totals(statements: &BTreeMap<u16, Statement>) -> String {
     )
 }
 
-fn document(statements: &BTreeMap<u16, Statement>, totals: &str) -> String {
+fn document(
+    statements: &BTreeMap<u16, Statement>,
+    quirks: &BTreeMap<u16, Statement>,
+    totals: &str,
+) -> String {
     let mut text = format!(
         "# Conformance\n\nWritten by `cargo xtask conformance`. Each statement about what an ACS must \
          do is proven by a test of its number that drives the running server over TCP \
@@ -136,6 +144,14 @@ fn document(statements: &BTreeMap<u16, Statement>, totals: &str) -> String {
     );
     for (number, statement) in statements {
         let (sentence, result) = (statement.sentence(), statement.result());
+        let _ = writeln!(text, "| {number} | {sentence} | {result} |");
+    }
+    text.push_str(
+        "\n## Habits of real devices\n\nWhat the standard does not have and devices do all the \
+         same.\n\n| number | habit | result |\n| --- | --- | --- |\n",
+    );
+    for (number, quirk) in quirks {
+        let (sentence, result) = (quirk.sentence(), quirk.result());
         let _ = writeln!(text, "| {number} | {sentence} | {result} |");
     }
     text

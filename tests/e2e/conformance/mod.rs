@@ -7,6 +7,7 @@ mod events;
 mod header;
 mod http;
 mod model;
+mod quirks;
 mod rpc;
 mod session;
 mod tls;
