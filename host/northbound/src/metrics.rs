@@ -58,6 +58,7 @@ fn describe() {
         "trellis_authentication_failures_total",
         "Wrong credentials that devices sent."
     );
+    describe_counter!("trellis_onboarded_again_total", "Devices that lost their credential.");
     describe_counter!("trellis_handshake_failures_total", "Connections that TLS refused.");
     describe_counter!("trellis_limit_reached_total", "Limits that were reached, by limit.");
     describe_counter!("trellis_plugin_fuel_total", "CPU used by plugins, in fuel, by plugin.");

@@ -1,6 +1,6 @@
 //! The configuration: defaults, then the file, then the environment, then the command line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use serde::Deserialize;
 use trellis_plugin_host::{EngineSettings, Limits, LimitsMax, RegistrySettings};
-use trellis_session::{Credential, Holder, SessionSettings, UnknownDevices};
+use trellis_session::{Credential, Holder, SessionSettings, UnknownDevices, device_named};
 use trellis_southbound::{AuthSettings, Basic, SouthboundSettings, TlsSettings};
 use trellis_store::{DeviceKey, SledSettings};
 
@@ -70,6 +70,7 @@ struct AuthenticationConfig {
     nonce_seconds: u64,
     nonces_max: usize,
     offer_sha256: bool,
+    onboard_again: bool,
     basic: BasicConfig,
     #[serde(default)]
     credentials: Vec<CredentialConfig>,
@@ -113,12 +114,25 @@ enum Required {
     Never,
 }
 
+/// A password. An error about it must not quote it, as serde's do.
+#[derive(Clone)]
+struct Password(String);
+
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        match serde_json::Value::deserialize(from) {
+            Ok(serde_json::Value::String(text)) => Ok(Self(text)),
+            _ => Err(serde::de::Error::custom("a password must be a text in quotes")),
+        }
+    }
+}
+
 /// A user name and its password. `Debug` shows only the former.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct CredentialConfig {
     username: String,
-    password: String,
+    password: Password,
     #[serde(default)]
     onboarding: bool,
     #[serde(default)]
@@ -280,6 +294,12 @@ fn toml_errors(text: &str, file: &std::path::Path) -> anyhow::Result<()> {
 }
 
 impl AuthenticationConfig {
+    /// The devices that have a credential here.
+    fn named_devices(&self) -> HashSet<String> {
+        let own = self.credentials.iter().filter(|it| !it.onboarding);
+        own.filter_map(|it| device_named(it.device.as_deref().unwrap_or(&it.username))).collect()
+    }
+
     fn settings(&self, required: Required, basic: BasicConfig) -> AuthSettings {
         let credential = |it: &CredentialConfig| {
             let holder = match &it.device {
@@ -287,7 +307,7 @@ impl AuthenticationConfig {
                 Some(device) => Holder::Device(DeviceKey::from_text(device.clone())),
                 None => Holder::Username,
             };
-            Credential::new(&it.username, &self.realm, &it.password, holder)
+            Credential::new(&it.username, &self.realm, &it.password.0, holder)
         };
         AuthSettings {
             required: match required {
@@ -331,6 +351,18 @@ impl Config {
             !realm.is_empty() && realm.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"'),
             "[cwmp.authentication] realm is {realm:?}; it must be of letters, digits and signs"
         );
+        for it in &self.cwmp.authentication.credentials {
+            let username = &it.username;
+            anyhow::ensure!(
+                !username.is_empty() && !it.password.0.is_empty(),
+                "[[cwmp.authentication.credentials]] of {username:?} has no user name or no password"
+            );
+            anyhow::ensure!(
+                !it.onboarding || it.device.is_none() && device_named(username).is_none(),
+                "[[cwmp.authentication.credentials]] of {username:?} is for onboarding, which is \
+                 any device's, and names one"
+            );
+        }
         let possible = trellis_plugin_host::mappings_max();
         anyhow::ensure!(
             self.session.sessions_max <= possible,
@@ -414,6 +446,8 @@ impl Config {
                 UnknownDevicesConfig::Quarantine => UnknownDevices::Quarantine,
                 UnknownDevicesConfig::Refuse => UnknownDevices::Refuse,
             },
+            named_devices: self.cwmp.authentication.named_devices(),
+            onboard_again: self.cwmp.authentication.onboard_again,
             realm: self.cwmp.authentication.realm.clone(),
             session_max: Duration::from_secs(it.session_seconds_max),
             answer: Duration::from_secs(it.answer_seconds_max),

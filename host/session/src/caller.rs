@@ -29,7 +29,7 @@ impl Caller {
             Self::Anonymous => return Ok(()),
             Self::Certificate(name) => (name, is_device(name)),
             Self::Holder(Credential { username, holder, .. }) => match holder {
-                Holder::Device(holder) => (username, holder == device),
+                Holder::Device(holder) | Holder::Given(holder) => (username, holder == device),
                 Holder::Username => (username, !is_identity(username) || is_device(username)),
                 Holder::Onboarding => return Ok(()),
             },
@@ -43,7 +43,7 @@ impl Caller {
             Self::Anonymous => false,
             Self::Certificate(_) => true,
             Self::Holder(it) => match &it.holder {
-                Holder::Device(_) => true,
+                Holder::Device(_) | Holder::Given(_) => true,
                 Holder::Username => is_identity(&it.username),
                 Holder::Onboarding => false,
             },
@@ -56,16 +56,24 @@ impl Caller {
     }
 }
 
-/// Whether a user name is an identity: `OUI-SerialNumber` or `OUI-ProductClass-SerialNumber`.
+/// The device whose identity a user name is, in the form that [`SessionSettings::named_devices`]
+/// has; `None` when it is no identity.
+///
+/// [`SessionSettings::named_devices`]: crate::SessionSettings::named_devices
+pub fn device_named(username: &str) -> Option<String> {
+    is_identity(username).then(|| normalised(username))
+}
+
+/// Whether a user name is an identity: `OUI-SerialNumber` or `OUI-ProductClass-SerialNumber`. One
+/// that only begins like one is taken for one too, and so for nobody's: a mistake in it must not
+/// open every device.
 fn is_identity(username: &str) -> bool {
-    let mut parts = username.split('-');
-    let oui = parts.next().unwrap_or_default();
-    let has_oui = oui.len() == 6 && oui.bytes().all(|byte| byte.is_ascii_hexdigit());
-    has_oui && (1..=2).contains(&parts.count())
+    let oui = username.split_once('-').map(|(oui, _)| oui).unwrap_or_default();
+    oui.len() == 6 && oui.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The percent-encodings in upper case, as the standard has them.
-fn normalised(identity: &str) -> String {
+pub(crate) fn normalised(identity: &str) -> String {
     let mut normalised = String::with_capacity(identity.len());
     let mut hex = 0;
     for character in identity.chars() {
@@ -81,8 +89,7 @@ mod tests {
     use super::*;
 
     fn caller(username: &str, holder: Holder) -> Caller {
-        let (ha1_md5, ha1_sha256) = ([0; 16], [0; 32]);
-        Caller::Holder(Credential { username: username.to_owned(), ha1_md5, ha1_sha256, holder })
+        Caller::Holder(Credential::new(username, "realm", "password", holder))
     }
 
     #[test]
@@ -93,6 +100,7 @@ mod tests {
             ("012345-Set%2dTop%2dBox-0123456789", true),
             ("012345-Set%2DTop%2DBox-9", false),
             ("012345-0123456789", false),
+            ("012345-Set-Top-Box-0123456789", false),
             ("any name", true),
         ] {
             assert_eq!(caller(username, Holder::Username).may_be(&stb).is_ok(), may, "{username}");

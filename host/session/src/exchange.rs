@@ -24,10 +24,12 @@ impl Visit {
             return Ok(());
         }
         if let Caller::Holder(credential) = &self.caller
-            && credential.holder == Holder::Device(self.key.clone())
-            && !self.header.has_own_credential
+            && matches!(credential.holder, Holder::Given(_))
+            && !credential.is_proven
         {
-            acs.store.keep_credential(credential).await.map_err(lost)?;
+            acs.store.prove_credential(credential).await.map_err(lost)?;
+        }
+        if self.caller.is_one_device() && !self.header.has_own_credential {
             self.header.has_own_credential = true;
             self.header_changed = true;
         }
@@ -40,11 +42,9 @@ impl Visit {
             return Err(Lost::Store("the system gives no random numbers".to_owned()));
         }
         let password: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let holder = Holder::Device(self.key.clone());
+        let holder = Holder::Given(self.key.clone());
         let credential = Credential::new(&username, &acs.settings.realm, &password, holder);
         acs.store.add_credential(&credential).await.map_err(lost)?;
-        self.header.has_own_credential = false;
-        self.header_changed = true;
         let server = format!("{}ManagementServer.", self.header.root);
         let mut parameter_list = ParameterList::new();
         parameter_list.push(&format!("{server}Username"), &username, ValueType::String);

@@ -23,7 +23,7 @@ mod tasks;
 mod transfers;
 mod visit;
 
-pub use caller::Caller;
+pub use caller::{Caller, device_named};
 pub use open::Arrival;
 pub use post::{Answer, Reply, SessionId};
 pub use sessions::Sessions;

@@ -169,6 +169,14 @@ impl Sessions {
             tracing::warn!(device = %visit.key, why, "a device is refused");
             return Answer { reply: Reply::Forbidden(why), session: None };
         }
+        if let Message::Inform(inform) = &inform.message
+            && let Err(lost) = visit.may_onboard(&self.0.acs, inform).await
+        {
+            return match lost {
+                Lost::Refused(why) => Answer { reply: Reply::Forbidden(why), session: None },
+                other => Answer::unavailable(&other.to_string()),
+            };
+        }
         let sessions_max = self.0.acs.settings.sessions_max;
         let caller = visit.caller.clone();
         let opened = self.0.open.open(id.clone(), &visit.key, caller, sessions_max);

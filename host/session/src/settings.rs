@@ -1,5 +1,6 @@
 //! How sessions behave.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// Settings of all sessions.
@@ -14,6 +15,11 @@ pub struct SessionSettings {
     pub silence_max: Duration,
     /// What becomes of unknown devices. Default: they are accepted.
     pub unknown_devices: UnknownDevices,
+    /// The devices that have a credential in the configuration. Default none.
+    pub named_devices: HashSet<String>,
+    /// Whether a device that has a credential of its own may come in with the onboarding one again
+    /// when it says that it was reset. Default yes.
+    pub onboard_again: bool,
     /// The realm of HTTP authentication, for the credentials that devices are given. Default
     /// `trellis`.
     pub realm: String,
@@ -67,6 +73,8 @@ impl Default for SessionSettings {
             silence: Duration::from_secs(60),
             silence_max: Duration::from_secs(600),
             unknown_devices: UnknownDevices::Accept,
+            named_devices: HashSet::new(),
+            onboard_again: true,
             realm: "trellis".to_owned(),
             session_max: Duration::from_secs(7_200),
             answer: Duration::from_secs(25),

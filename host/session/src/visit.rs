@@ -11,7 +11,7 @@ use trellis_cwmp::{
 use trellis_plugin_host::{Plugin, Traits};
 use trellis_store::{Changes, Device, DeviceKey, Forget, Session, StoreError, Undelivered};
 
-use crate::caller::Caller;
+use crate::caller::{Caller, normalised};
 use crate::conversation::{Conversation, Lost, cut, millis};
 use crate::learn::is_secret;
 use crate::metric::limit_reached;
@@ -124,7 +124,7 @@ impl Visit {
         let is_known = known.is_some();
         self.header = known.unwrap_or_default();
         let forget = self.forget(&inform);
-        self.admit(acs, is_known, forget)?;
+        self.admit(acs, is_known)?;
         self.update_header(&inform, forget);
         let traits = self.traits(&inform.parameter_list);
         let software_version = traits.software_version.to_owned();
@@ -143,17 +143,39 @@ impl Visit {
         Ok(())
     }
 
-    /// Decides whether the device may come in. Nothing is recorded of one that may not.
-    fn admit(&mut self, acs: &Acs, is_known: bool, forget: Forget) -> Result<(), Lost> {
-        let was_reset = forget == Forget::TreeAndTransfers;
-        if self.caller.is_onboarding() && self.header.has_own_credential && !was_reset {
-            return Err(Lost::Refused("the device has a credential of its own".to_owned()));
+    /// Whether a device that comes in with the onboarding credential may: one that has a
+    /// credential of its own is whoever holds that. To be asked before its open session, which
+    /// may be another's, is ended.
+    pub(crate) async fn may_onboard(&self, acs: &Acs, inform: &Inform) -> Result<(), Lost> {
+        if !self.caller.is_onboarding() {
+            return Ok(());
         }
-        let is_stranger = !is_known && !self.caller.is_one_device();
+        let refused = || Err(Lost::Refused("the device has a credential of its own".to_owned()));
+        if acs.settings.named_devices.contains(&normalised(self.key.as_str())) {
+            return refused();
+        }
+        let known = acs.store.device(&self.key).await.map_err(lost)?;
+        if !known.is_some_and(|header| header.has_own_credential) {
+            return Ok(());
+        }
+        let says_it_was_reset = inform.event.iter().any(|event| event.event_code == "0 BOOTSTRAP");
+        if !says_it_was_reset || !acs.settings.onboard_again {
+            return refused();
+        }
+        // Only its own word says that it was reset.
+        metrics::counter!("trellis_onboarded_again_total").increment(1);
+        tracing::warn!(device = %self.key, "a device that had a credential of its own is onboarded");
+        Ok(())
+    }
+
+    /// Decides whether the device may come in. Nothing is recorded of one that may not.
+    fn admit(&mut self, acs: &Acs, is_known: bool) -> Result<(), Lost> {
+        let is_proven = self.caller.is_one_device();
         match acs.settings.unknown_devices {
             UnknownDevices::Accept => self.header.is_quarantined = false,
-            UnknownDevices::Quarantine => self.header.is_quarantined |= is_stranger,
-            UnknownDevices::Refuse if is_stranger => return Err(Lost::Unknown),
+            UnknownDevices::Quarantine if is_proven => self.header.is_quarantined = false,
+            UnknownDevices::Quarantine => self.header.is_quarantined |= !is_known,
+            UnknownDevices::Refuse if !is_known && !is_proven => return Err(Lost::Unknown),
             UnknownDevices::Refuse => {}
         }
         Ok(())

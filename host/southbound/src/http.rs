@@ -142,6 +142,10 @@ async fn respond<H: Handler>(
         Ok(caller) => caller,
         Err(unproved) => {
             linger(memory, &head.headers, body);
+            if unproved == Unproved::Busy {
+                let why = "too many devices come in at once".to_owned();
+                return response(Reply::Unavailable(why), settings);
+            }
             return challenge(authenticator, unproved, connection.is_secure);
         }
     };

@@ -14,6 +14,7 @@ impl Credential {
             ha1_md5: Md5::digest(&text).into(),
             ha1_sha256: Sha256::digest(&text).into(),
             holder,
+            is_proven: false,
         }
     }
 }

@@ -77,8 +77,10 @@ pub trait Store: Send + Sync + 'static {
     /// Adds a credential to those of its user name.
     async fn add_credential(&self, credential: &Credential) -> Result<(), StoreError>;
 
-    /// Leaves of a user name's credentials only this one.
-    async fn keep_credential(&self, credential: &Credential) -> Result<(), StoreError>;
+    /// Notes that a device has used this credential of its user name. Those that were given and
+    /// not used are forgotten; the one that was used before is not: whoever made the server give
+    /// a new one may not be the device.
+    async fn prove_credential(&self, credential: &Credential) -> Result<(), StoreError>;
 
     /// Waits until everything is on disk: the last thing before the process ends, and the way to
     /// see whether the disk keeps up.

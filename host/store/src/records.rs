@@ -57,7 +57,7 @@ pub struct Device {
     pub undelivered_messages: Vec<Undelivered>,
     /// Whether nothing is to be asked of the device.
     pub is_quarantined: bool,
-    /// Whether the device has proved its identity with the credential that it was given.
+    /// Whether the device has proved its identity with a credential of its own.
     pub has_own_credential: bool,
     /// What Informs told since the tree was last written. It is newer than the tree, and
     /// bounded: see [`crate::SledSettings::informed_bytes_max`].
@@ -112,13 +112,17 @@ pub struct Credential {
     pub ha1_sha256: [u8; 32],
     /// Whose it is.
     pub holder: Holder,
+    /// Whether the device has used it: it is never forgotten for one that was not used.
+    pub is_proven: bool,
 }
 
 /// Who may use a credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Holder {
-    /// This device.
+    /// This device, as the operator says.
     Device(DeviceKey),
+    /// This device, which was given it by the server.
+    Given(DeviceKey),
     /// The device whose identity the user name is (TR-069 3.4.4), and any device if it is none.
     Username,
     /// Any device that has no other credential yet: it is given one of its own.

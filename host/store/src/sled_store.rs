@@ -56,7 +56,7 @@ pub struct SledStore {
     open_tasks: Arc<Mutex<HashMap<DeviceKey, usize>>>,
 }
 
-/// Credentials of one user name; the oldest go first.
+/// Credentials of one user name that were given and not used; the oldest go first.
 const CREDENTIALS_MAX: usize = 4;
 
 /// The format of a data folder that this program writes.
@@ -473,16 +473,22 @@ impl Store for SledStore {
     }
 
     async fn add_credential(&self, credential: &Credential) -> Result<(), StoreError> {
-        let mut credentials = self.credentials(&credential.username).await?;
-        credentials.push(credential.clone());
+        let known = self.credentials(&credential.username).await?;
+        let (mut kept, mut given): (Vec<_>, Vec<_>) =
+            known.into_iter().partition(|it| it.is_proven);
+        given.push(credential.clone());
         // A device that is never heard of again after it was given one must not gather them.
-        let surplus = credentials.len().saturating_sub(CREDENTIALS_MAX);
-        credentials.drain(..surplus);
-        self.write_credentials(&credential.username, &credentials).await
+        let surplus = given.len().saturating_sub(CREDENTIALS_MAX);
+        kept.extend(given.into_iter().skip(surplus));
+        self.write_credentials(&credential.username, &kept).await
     }
 
-    async fn keep_credential(&self, credential: &Credential) -> Result<(), StoreError> {
-        self.write_credentials(&credential.username, std::slice::from_ref(credential)).await
+    async fn prove_credential(&self, credential: &Credential) -> Result<(), StoreError> {
+        let known = self.credentials(&credential.username).await?;
+        let before = known.into_iter().find(|it| it.is_proven && it.ha1_md5 != credential.ha1_md5);
+        let proven = Credential { is_proven: true, ..credential.clone() };
+        let kept: Vec<_> = std::iter::once(proven).chain(before).collect();
+        self.write_credentials(&credential.username, &kept).await
     }
 
     async fn flush(&self) -> Result<(), StoreError> {

@@ -208,6 +208,35 @@ async fn basic_is_accepted_only_where_it_is_allowed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_onboarding_credential_opens_no_device_that_has_its_own() {
+    let server = guarded(&[OWN, ("welcome", "to all", "onboarding = true")], "");
+    for inform in
+        [inform("nothing", "S1"), with_events(&inform("nothing", "S1"), &[("0 BOOTSTRAP", "")])]
+    {
+        let (_, answer) = come_in(&server, &inform, "welcome", "to all").await;
+        assert_eq!(answer.status, 403, "{}", answer.text());
+    }
+    let (_, answer) = come_in(&server, &inform("nothing", "S2"), "welcome", "to all").await;
+    assert!(holds(&answer, "InformResponse"), "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_in_the_configuration_that_is_no_text_is_not_quoted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("trellis.toml");
+    let config = "[[cwmp.authentication.credentials]]\nusername = \"a\"\npassword = 87654321\n";
+    std::fs::write(&file, config).expect("written");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_trellis"))
+        .args(["serve", "--config"])
+        .arg(&file)
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(78), "{text}");
+    assert!(text.contains("quotes") && !text.contains("87654321"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_device_is_given_a_credential_of_its_own_on_first_contact() {
     let mut server = guarded(&[("welcome", "to all", "onboarding = true")], "");
     let body = inform("nothing", "S1");
@@ -235,5 +264,8 @@ async fn a_device_is_given_a_credential_of_its_own_on_first_contact() {
     let (mut cpe, answer) = come_in(&server, &reset, "welcome", "to all").await;
     assert!(holds(&answer, "InformResponse"), "{}", answer.text());
     assert!(holds(&post(&mut cpe, "").await, "SetParameterValues"));
+    // Only its word says so: what it had is not forgotten before the new one is used.
+    let (_, answer) = come_in(&server, &body, own, &password).await;
+    assert!(holds(&answer, "InformResponse"), "{}", answer.text());
     assert!(!server.log_text().contains(&password), "the password is in the log");
 }

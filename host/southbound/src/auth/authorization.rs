@@ -2,8 +2,6 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http_auth::ParamValue;
-use http_auth::parser::ChallengeParser;
 use md5::Md5;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
@@ -50,7 +48,7 @@ pub(crate) enum Algorithm {
 impl Authorization {
     /// Reads the header; `None` when it is of no use.
     pub(crate) fn parse(header: &str) -> Option<Self> {
-        let (scheme, rest) = header.trim().split_once(' ')?;
+        let (scheme, rest) = header.trim().split_once([' ', '\t'])?;
         if scheme.eq_ignore_ascii_case("basic") {
             let text = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
             let (username, password) = text.split_once(':')?;
@@ -60,13 +58,11 @@ impl Authorization {
         if !scheme.eq_ignore_ascii_case("digest") {
             return None;
         }
-        // A challenge and its answer have the same grammar.
-        let answer = ChallengeParser::new(header.trim()).next()?.ok()?;
         let mut digest = Digest { count: 1, ..Digest::default() };
         let mut count = None;
         let mut has_qop = false;
-        for (name, value) in answer.params {
-            let text = || ParamValue::to_unescaped(&value);
+        for (name, value) in parameters(rest) {
+            let text = || value.clone();
             match name.to_ascii_lowercase().as_str() {
                 "realm" => digest.realm = text(),
                 "nonce" => digest.nonce = text(),
@@ -83,8 +79,8 @@ impl Authorization {
             }
         }
         if has_qop {
-            let text = count?;
-            digest.count = u32::from_str_radix(text.trim(), 16).ok()?;
+            let text = count.filter(|it| it.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+            digest.count = u32::from_str_radix(&text, 16).ok()?;
             digest.qop = Some((text, digest.cnonce.clone()));
         }
         Some(Self::Digest(digest))
@@ -96,6 +92,41 @@ impl Authorization {
             Self::Digest(digest) => &digest.username,
         }
     }
+}
+
+/// The parameters of a header: names and values with or without quotes. Laxer than RFC 7616, as
+/// some devices leave out the quotes that it wants.
+fn parameters(text: &str) -> Vec<(&str, String)> {
+    let mut parameters = Vec::new();
+    let mut rest = text;
+    while let Some((name, value)) = rest.split_once('=') {
+        let name = name.trim_matches(|c: char| c == ',' || c.is_whitespace());
+        let value = value.trim_start();
+        let (value, after) = match value.strip_prefix('"') {
+            Some(quoted) => unquoted(quoted),
+            None => {
+                let (value, after) = value.split_once(',').unwrap_or((value, ""));
+                (value.trim().to_owned(), after)
+            }
+        };
+        parameters.push((name, value));
+        rest = after;
+    }
+    parameters
+}
+
+/// A quoted text whose first quote has been read, and what comes after it.
+fn unquoted(text: &str) -> (String, &str) {
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return (value, text.get(at + 1..).unwrap_or_default()),
+            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
+            other => value.push(other),
+        }
+    }
+    (value, "")
 }
 
 impl Basic {
@@ -181,7 +212,7 @@ mod tests {
         for (algorithm, qop, response) in [
             ("", qop, "6ab22d0255a3112b97f0fa10ffe23e08"),
             ("algorithm=MD5, ", quoted, "6ab22d0255a3112b97f0fa10ffe23e08"),
-            ("algorithm=\"md5\", ", qop, "6AB22D0255A3112B97F0FA10FFE23E08"),
+            ("opaque=, algorithm=\"md5\", ", qop, "6AB22D0255A3112B97F0FA10FFE23E08"),
             ("algorithm=MD5-sess, ", qop, "f28c6d4cc5700e284af6b3244e55d01f"),
             ("", "", "957f4ff197859eb4c24bba60cdd2ba0d"),
             (

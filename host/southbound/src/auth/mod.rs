@@ -10,7 +10,7 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use trellis_session::{Caller, Credential};
 
 use self::authorization::{Algorithm, Authorization};
-use self::nonce::Nonces;
+use self::nonce::{Nonces, Problem};
 use crate::http::limit_reached;
 
 /// How devices prove who they are.
@@ -80,6 +80,8 @@ pub(crate) struct Authenticator {
 pub(crate) enum Unproved {
     /// It sent none, or wrong ones.
     Wrong,
+    /// They are right, and no more answers can be remembered for now.
+    Busy,
     /// They are right, and the challenge that they answer is over: the device can repeat them
     /// without asking anybody.
     Stale,
@@ -100,15 +102,21 @@ impl Authenticator {
         proof: Proof<'_>,
         given: impl FnOnce(String) -> F,
     ) -> Result<Caller, Unproved> {
-        // A certificate of a kind of devices says too little; such ones have a password as well.
-        if let Some(caller) = proof.certificate.and_then(Caller::of_certificate) {
-            return Ok(caller);
-        }
-        if !self.settings.required {
+        let headers = proof.headers.get_all(AUTHORIZATION).iter();
+        let authorization =
+            headers.filter_map(|it| it.to_str().ok()).find_map(Authorization::parse);
+        let Some(authorization) = authorization else {
+            // A certificate of a kind of devices says too little; such ones have a password as
+            // well.
+            return match proof.certificate.and_then(Caller::of_certificate) {
+                Some(caller) => Ok(caller),
+                None if self.settings.required => Err(Unproved::Wrong),
+                None => Ok(Caller::Anonymous),
+            };
+        };
+        if !self.settings.required && proof.certificate.is_none() {
             return Ok(Caller::Anonymous);
         }
-        let header = proof.headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok());
-        let authorization = header.and_then(Authorization::parse).ok_or(Unproved::Wrong)?;
         let username = authorization.username();
         let own = self.settings.credentials.iter().filter(|it| it.username == username).cloned();
         let mut credentials: Vec<Credential> = own.collect();
@@ -125,11 +133,12 @@ impl Authenticator {
             Unproved::Wrong
         })?;
         if let Authorization::Digest(digest) = &authorization {
-            self.nonces.take(&digest.nonce, digest.count).map_err(|problem| {
-                if problem == nonce::Problem::Full {
+            self.nonces.take(&digest.nonce, digest.count).map_err(|problem| match problem {
+                Problem::Full => {
                     limit_reached("nonces");
+                    Unproved::Busy
                 }
-                Unproved::Stale
+                Problem::Over | Problem::Replayed => Unproved::Stale,
             })?;
         }
         Ok(Caller::Holder(holder))

@@ -20,8 +20,15 @@ pub(crate) struct Nonces {
     key: [u8; KEY_BYTES],
     valid: Duration,
     /// The challenges that were answered: until when they are valid, and the highest count.
-    answered: Mutex<HashMap<String, (u64, u32)>>,
+    answered: Mutex<Answered>,
     answered_max: usize,
+}
+
+#[derive(Default)]
+struct Answered {
+    nonces: HashMap<String, (u64, u32)>,
+    /// When those that are over were last dropped, in seconds since 1970.
+    swept_s: u64,
 }
 
 /// Why an answer is not taken.
@@ -69,20 +76,21 @@ impl Nonces {
     fn take_at(&self, nonce: &str, count: u32, now_s: u64) -> Result<(), Problem> {
         let until_s = self.until(nonce).filter(|until_s| *until_s >= now_s).ok_or(Problem::Over)?;
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, highest)) = answered.get_mut(nonce) {
+        if let Some((_, highest)) = answered.nonces.get_mut(nonce) {
             if count <= *highest {
                 return Err(Problem::Replayed);
             }
             *highest = count;
             return Ok(());
         }
-        if answered.len() >= self.answered_max {
-            answered.retain(|_, (until_s, _)| *until_s >= now_s);
+        if answered.nonces.len() >= self.answered_max && answered.swept_s != now_s {
+            answered.nonces.retain(|_, (until_s, _)| *until_s >= now_s);
+            answered.swept_s = now_s;
         }
-        if answered.len() >= self.answered_max {
+        if answered.nonces.len() >= self.answered_max {
             return Err(Problem::Full);
         }
-        answered.insert(nonce.to_owned(), (until_s, count));
+        answered.nonces.insert(nonce.to_owned(), (until_s, count));
         Ok(())
     }
 
