@@ -1,20 +1,22 @@
 //! The configuration: defaults, then the file, then the environment, then the command line.
 
-use std::collections::{BTreeMap, HashSet};
+mod sections;
+
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
-use serde::Deserialize;
 use trellis_plugin_host::{EngineSettings, Limits, LimitsMax, RegistrySettings};
 use trellis_session::{Credential, Holder, SessionSettings, UnknownDevices, device_named};
 use trellis_southbound::{AuthSettings, Basic, SouthboundSettings, TlsSettings};
 use trellis_store::{DeviceKey, SledSettings};
 
-use crate::cli::{LogFormat, ServeArguments};
+use self::sections::*;
+pub(crate) use self::sections::{Config, LogConfig};
+use crate::cli::ServeArguments;
 
 /// The defaults, which are also the documentation of every setting.
 pub(crate) const DEFAULT: &str = include_str!("default.toml");
@@ -25,228 +27,6 @@ pub(crate) const DEFAULT_PLUGINS: &str = "plugins";
 /// Where operators connect when nothing else is said.
 pub(crate) const DEFAULT_OPERATOR: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7557);
-
-/// All settings. `default.toml` says what each one means.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) struct Config {
-    pub(crate) cwmp: CwmpConfig,
-    pub(crate) operator: OperatorConfig,
-    pub(crate) session: SessionConfig,
-    pub(crate) store: StoreConfig,
-    pub(crate) plugins: PluginsConfig,
-    pub(crate) log: LogConfig,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) struct CwmpConfig {
-    pub(crate) listen: SocketAddr,
-    authentication: AuthenticationConfig,
-    #[serde(default)]
-    listeners: Vec<ListenerConfig>,
-    tls_reload_seconds: u64,
-    tls_handshake_seconds_max: u64,
-    body_bytes_max: usize,
-    first_body_bytes_max: usize,
-    small_body_bytes: usize,
-    large_bodies_bytes_max: usize,
-    body_seconds_max: u64,
-    body_bytes_per_second_min: u64,
-    body_idle_seconds_max: u64,
-    write_seconds_max: u64,
-    idle_seconds_max: u64,
-    headers_max: usize,
-    header_bytes_max: usize,
-    connections_max: usize,
-    retry_after_seconds: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct AuthenticationConfig {
-    required: Required,
-    realm: String,
-    nonce_seconds: u64,
-    nonces_max: usize,
-    offer_sha256: bool,
-    onboard_again: bool,
-    basic: BasicConfig,
-    #[serde(default)]
-    credentials: Vec<CredentialConfig>,
-}
-
-/// One more address for devices.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct ListenerConfig {
-    listen: SocketAddr,
-    #[serde(default)]
-    required: Option<Required>,
-    #[serde(default)]
-    basic: Option<BasicConfig>,
-    #[serde(default)]
-    tls: Option<TlsConfig>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct TlsConfig {
-    certificate: PathBuf,
-    key: PathBuf,
-    #[serde(default)]
-    client_ca: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum BasicConfig {
-    Never,
-    Tls,
-    Always,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Required {
-    Auto,
-    Always,
-    Never,
-}
-
-/// A password. An error about it must not quote it, as serde's do.
-#[derive(Clone)]
-struct Password(String);
-
-impl<'de> Deserialize<'de> for Password {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        match serde_json::Value::deserialize(from) {
-            Ok(serde_json::Value::String(text)) => Ok(Self(text)),
-            _ => Err(serde::de::Error::custom("a password must be a text in quotes")),
-        }
-    }
-}
-
-/// A user name and its password. `Debug` shows only the former.
-#[derive(Clone, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct CredentialConfig {
-    username: String,
-    password: Password,
-    #[serde(default)]
-    onboarding: bool,
-    #[serde(default)]
-    device: Option<String>,
-}
-
-impl std::fmt::Debug for CredentialConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.username)
-    }
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum UnknownDevicesConfig {
-    Accept,
-    Quarantine,
-    Refuse,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) struct OperatorConfig {
-    pub(crate) listen: SocketAddr,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) struct SessionConfig {
-    sessions_max: usize,
-    silence_seconds: u64,
-    silence_seconds_max: u64,
-    unknown_devices: UnknownDevicesConfig,
-    session_seconds_max: u64,
-    answer_seconds_max: u64,
-    cpe_requests_max: u32,
-    facts_max: usize,
-    steps_max: usize,
-    tree_changes_max: usize,
-    undelivered_bytes_max: usize,
-    transfer_report_seconds_max: u64,
-    lost_seconds_max: u64,
-    metric_kinds_max: usize,
-    decode_inline_bytes: usize,
-    stop_seconds_max: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) struct StoreConfig {
-    pub(crate) folder: PathBuf,
-    cache_bytes: u64,
-    tree_part_bytes: usize,
-    tree_names_max: usize,
-    tree_value_bytes_max: usize,
-    informed_bytes_max: usize,
-    commit_delay_microseconds: u64,
-    commit_seconds_max: u64,
-    tasks_max: usize,
-    history_max: usize,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) struct PluginsConfig {
-    pub(crate) folder: PathBuf,
-    limits: LimitsConfig,
-    limits_max: LimitsMaxConfig,
-    #[serde(default)]
-    settings: PluginSettings,
-}
-
-/// What operators set of plugins, by their names. `Debug` shows only those: there are secrets in it.
-#[derive(Clone, Default, Deserialize)]
-struct PluginSettings(BTreeMap<String, serde_json::Map<String, serde_json::Value>>);
-
-impl std::fmt::Debug for PluginSettings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct LimitsMaxConfig {
-    memory_bytes: usize,
-    fuel: u64,
-    wall_seconds: u64,
-    rpcs: u32,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct LimitsConfig {
-    memory_bytes: usize,
-    fuel: u64,
-    wall_seconds: u64,
-    rpcs: u32,
-    memory_store_bytes: usize,
-    facts: usize,
-    fact_bytes: usize,
-    log_lines: u32,
-    log_line_bytes: usize,
-    list_items: usize,
-    host_calls: u32,
-    host_call_bytes: usize,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) struct LogConfig {
-    pub(crate) format: LogFormat,
-    pub(crate) filter: String,
-}
 
 /// Reads the configuration. The error says which setting of which file is wrong.
 pub(crate) fn load(arguments: &ServeArguments) -> anyhow::Result<Config> {
@@ -522,7 +302,7 @@ mod tests {
         );
         assert_eq!(config.registry().limits, Limits::default());
         assert_eq!(config.registry().limits_max, LimitsMax::default());
-        assert_eq!(config.plugins.folder, PathBuf::from(DEFAULT_PLUGINS));
+        assert_eq!(config.plugins.folder, std::path::PathBuf::from(DEFAULT_PLUGINS));
         let store = SledSettings::new(config.store().folder);
         assert_eq!(format!("{:?}", config.store()), format!("{store:?}"));
         let sessions =

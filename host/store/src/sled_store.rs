@@ -15,8 +15,7 @@ use crate::commit::limit_reached;
 use crate::error::StoreError;
 use crate::keys::{Keyspace, device_of, row_of};
 use crate::records::*;
-use crate::transfers::{Merged, merge};
-use crate::tree::{Applied, Entry, Tree, TreeChange};
+use crate::tree::{Entry, Tree, TreeChange};
 
 /// How the embedded store behaves.
 #[derive(Clone, Debug)]
@@ -49,9 +48,9 @@ pub struct SledSettings {
 /// The store on sled. Clones share one database.
 #[derive(Clone)]
 pub struct SledStore {
-    db: Db,
+    pub(crate) db: Db,
     committer: Committer,
-    settings: Arc<SledSettings>,
+    pub(crate) settings: Arc<SledSettings>,
     /// How many open tasks each device has, so that a session without any reads none.
     open_tasks: Arc<Mutex<HashMap<DeviceKey, usize>>>,
 }
@@ -108,7 +107,7 @@ impl SledStore {
         })
     }
 
-    fn rows<T: DeserializeOwned>(
+    pub(crate) fn rows<T: DeserializeOwned>(
         &self,
         keyspace: Keyspace,
         kind: &'static str,
@@ -123,40 +122,7 @@ impl SledStore {
         Ok(rows)
     }
 
-    /// Adds rows to a device's history and drops the oldest beyond the limit.
-    fn append(
-        &self,
-        batch: &mut Batch,
-        keyspace: Keyspace,
-        device: &DeviceKey,
-        rows: Vec<Vec<u8>>,
-    ) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let prefix = keyspace.device(device);
-        let old = self.db.scan_prefix(&prefix).keys().collect::<Result<Vec<_>, _>>()?;
-        let surplus = (old.len() + rows.len()).saturating_sub(self.settings.history_max);
-        old.into_iter().take(surplus).for_each(|key| batch.remove(key));
-        self.add(batch, keyspace, device, rows)
-    }
-
-    /// Adds rows after those that a device has.
-    fn add(
-        &self,
-        batch: &mut Batch,
-        keyspace: Keyspace,
-        device: &DeviceKey,
-        rows: Vec<Vec<u8>>,
-    ) -> Result<(), StoreError> {
-        for row in rows {
-            let number = self.db.generate_id()?;
-            batch.insert(keyspace.row(device, &number.to_be_bytes()), row);
-        }
-        Ok(())
-    }
-
-    fn read_tree(&self, device: &DeviceKey) -> Result<Tree, StoreError> {
+    pub(crate) fn read_tree(&self, device: &DeviceKey) -> Result<Tree, StoreError> {
         let mut tree = Tree::default();
         for row in self.db.scan_prefix(Keyspace::Tree.device(device)) {
             let part: BTreeMap<String, Entry> =
@@ -164,108 +130,6 @@ impl SledStore {
             tree.0.extend(part);
         }
         Ok(tree)
-    }
-
-    fn write_tree(
-        &self,
-        batch: &mut Batch,
-        device: &DeviceKey,
-        known: Tree,
-        changes: impl Iterator<Item = TreeChange>,
-    ) -> Result<(), StoreError> {
-        let mut tree = known;
-        let (names_max, bytes_max) =
-            (self.settings.tree_names_max, self.settings.tree_value_bytes_max);
-        let (mut news, mut refused) = (0_usize, 0_usize);
-        for change in changes {
-            match tree.apply_within(change, names_max, bytes_max) {
-                Applied::News => news += 1,
-                Applied::Known => {}
-                Applied::Refused => refused += 1,
-            }
-        }
-        if refused > 0 {
-            limit_reached("tree");
-            tracing::warn!(%device, refused, "no room for more or for larger parameters of a device");
-        }
-        if news == 0 {
-            return Ok(());
-        }
-        let parts = tree.parts(self.settings.tree_part_bytes);
-        let prefix = Keyspace::Tree.device(device);
-        for row in self.db.scan_prefix(&prefix) {
-            let (key, _) = row?;
-            let part = std::str::from_utf8(row_of(&key)).unwrap_or_default();
-            if !parts.contains_key(part) {
-                batch.remove(key);
-            }
-        }
-        for (part, entries) in parts {
-            let key = Keyspace::Tree.row(device, part.as_bytes());
-            batch.insert(key, codec::write_compressed(&entries)?);
-        }
-        Ok(())
-    }
-
-    fn batch(&self, device: &DeviceKey, changes: Changes) -> Result<Batch, StoreError> {
-        let Changes { mut header, tree, memory, tasks, transfers, faults, session } = changes;
-        let mut batch = Batch::default();
-        if !tree.is_empty() {
-            // What Informs told is older than what the session read, and goes in first.
-            let informed = header.as_mut().map(|header| std::mem::take(&mut header.informed));
-            let changes = informed_changes(informed.unwrap_or_default()).chain(tree);
-            self.write_tree(&mut batch, device, self.read_tree(device)?, changes)?;
-        }
-        if let Some(header) = &header {
-            batch.insert(Keyspace::Header.device(device), codec::write(header)?);
-        }
-        if let Some((plugin, memory)) = memory {
-            let key = Keyspace::Memory.row(device, plugin.as_bytes());
-            if memory.0.is_empty() {
-                batch.remove(key);
-            } else {
-                batch.insert(key, codec::write(&memory)?);
-            }
-        }
-        let mut done = Vec::new();
-        for (id, task) in &tasks {
-            let open = Keyspace::OpenTask.row(device, &id.0.to_be_bytes());
-            if task.result.is_some() {
-                batch.remove(open);
-                done.push(codec::write(&(id.0, task))?);
-            } else {
-                batch.insert(open, codec::write(task)?);
-            }
-        }
-        self.append(&mut batch, Keyspace::DoneTask, device, done)?;
-        self.write_transfers(&mut batch, device, transfers)?;
-        let faults = faults.iter().map(codec::write).collect::<Result<_, _>>()?;
-        self.append(&mut batch, Keyspace::Fault, device, faults)?;
-        let session = session.iter().map(codec::write).collect::<Result<_, _>>()?;
-        self.append(&mut batch, Keyspace::Session, device, session)?;
-        Ok(batch)
-    }
-
-    fn write_transfers(
-        &self,
-        batch: &mut Batch,
-        device: &DeviceKey,
-        transfers: Vec<Transfer>,
-    ) -> Result<(), StoreError> {
-        if transfers.is_empty() {
-            return Ok(());
-        }
-        let known = self.rows::<Transfer>(Keyspace::Transfer, "transfer", device)?;
-        let Merged { changed, added, dropped } =
-            merge(known, transfers, now_ms(), self.settings.history_max);
-        for (row, transfer) in changed {
-            batch.insert(Keyspace::Transfer.row(device, &row), codec::write(&transfer)?);
-        }
-        for row in dropped {
-            batch.remove(Keyspace::Transfer.row(device, &row));
-        }
-        let added = added.iter().map(codec::write).collect::<Result<_, _>>()?;
-        self.add(batch, Keyspace::Transfer, device, added)
     }
 
     /// Compressing and decompressing a large tree takes milliseconds, which the runtime's own
@@ -496,7 +360,7 @@ impl Store for SledStore {
     }
 }
 
-fn informed_changes(
+pub(crate) fn informed_changes(
     informed: BTreeMap<String, InformedParameter>,
 ) -> impl Iterator<Item = TreeChange> {
     informed.into_iter().map(|(name, it)| TreeChange::Value {
@@ -508,7 +372,7 @@ fn informed_changes(
 }
 
 /// Milliseconds since 1970.
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
