@@ -74,6 +74,11 @@ impl Server {
         self.folder.path().join("data")
     }
 
+    /// Writes another configuration, for the next start.
+    pub(crate) fn configure(&self, config: &str) {
+        std::fs::write(self.folder.path().join("trellis.toml"), config).expect("written");
+    }
+
     /// Kills the process as a power cut would.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("killed");

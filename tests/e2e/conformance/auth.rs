@@ -269,3 +269,50 @@ async fn a_device_is_given_a_credential_of_its_own_on_first_contact() {
     assert!(holds(&answer, "InformResponse"), "{}", answer.text());
     assert!(!server.log_text().contains(&password), "the password is in the log");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_onboarding_does_not_end_the_devices_session() {
+    let own = ("00D09E-remember-S1", "secret", "");
+    let server = guarded(&[own, ("welcome", "to all", "onboarding = true")], "");
+    let body = inform("remember", "S1");
+    let (mut cpe, answer) = come_in(&server, &body, own.0, own.1).await;
+    assert!(holds(&answer, "InformResponse"), "{}", answer.text());
+    let asked = post(&mut cpe, "").await;
+    let (_, refused) = come_in(&server, &body, "welcome", "to all").await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(post(&mut cpe, &values(&id(&asked))).await.status, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_proves_itself_is_not_quarantined() {
+    let policy = "[session]\nunknown-devices = \"quarantine\"\n";
+    let onboarding = ("welcome", "to all", "onboarding = true");
+    let server =
+        guarded(&[onboarding, ("any name", "secret", "device = \"00D09E-four-S1\"")], policy);
+    let body = inform("four", "S2");
+    let (mut cpe, _) = come_in(&server, &body, "welcome", "to all").await;
+    assert_eq!(post(&mut cpe, "").await.status, 204, "nothing is asked of a stranger");
+    let body = inform("four", "S1");
+    let (mut cpe, answer) = come_in(&server, &body, "any name", "secret").await;
+    assert!(holds(&answer, "InformResponse"), "{}", answer.text());
+    assert!(holds(&post(&mut cpe, "").await, "GetParameterValues"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_the_operator_changed_is_no_longer_valid() {
+    let bound = |password: &str| {
+        format!(
+            "[[cwmp.authentication.credentials]]\nusername = \"bob\"\npassword = \"{password}\"\n\
+             device = \"00D09E-nothing-S1\"\n"
+        )
+    };
+    let mut server = Server::with_config(&guests(), &bound("old"));
+    let body = inform("nothing", "S1");
+    let (mut cpe, _) = come_in(&server, &body, "bob", "old").await;
+    assert_eq!(post(&mut cpe, "").await.status, 204);
+    server.stop();
+    server.configure(&bound("new"));
+    server.restart();
+    assert_eq!(come_in(&server, &body, "bob", "old").await.1.status, 401);
+    assert_eq!(come_in(&server, &body, "bob", "new").await.1.status, 200);
+}
