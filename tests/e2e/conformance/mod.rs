@@ -178,3 +178,27 @@ fn in_namespace(envelope: &str, urn: &str, header: &str) -> String {
         .replace("urn:dslforum-org:cwmp-1-2", urn)
         .replace("</cwmp:ID>", &format!("</cwmp:ID>{header}"))
 }
+
+/// A session of the script that reads some of `names`, each of which is `same`. The device
+/// refuses the reads that `refused` has a fault for. The answer is the last one.
+async fn read_to_the_end(
+    server: &Server,
+    names: &[String],
+    refused: impl Fn(&[&str]) -> Option<u32>,
+) -> Response {
+    let (mut cpe, mut asked) = open(server).await;
+    while asked.status == 200 {
+        let text = asked.text();
+        let named = names.iter().filter(|name| text.contains(&format!("<string>{name}<")));
+        let named: Vec<&str> = named.map(String::as_str).collect();
+        let answer = match refused(&named) {
+            Some(code) => fault(&asked, code),
+            None => {
+                let values: Vec<_> = named.iter().map(|name| (*name, "same")).collect();
+                values_of(&asked, &values)
+            }
+        };
+        asked = post(&mut cpe, &answer).await;
+    }
+    asked
+}
