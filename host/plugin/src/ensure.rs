@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use trellis_cwmp::{DeleteObject, Message, ParameterList, ValueType};
+use trellis_cwmp::{DeleteObject, Message, ParameterList, ValueType, cpe_fault};
 
 use crate::arguments::{LIST_BYTES_MAX, name_len, value_len};
 use crate::bindings::parameters::Ensured;
@@ -11,10 +11,13 @@ use crate::fault::limit_reached;
 use crate::host::host_value_type;
 use crate::state::{Failure, RunState, refused};
 
-/// A name is unknown (TR-069 A.5.1).
-const INVALID_PARAMETER_NAME: u32 = 9005;
 /// Faults after which a smaller request may succeed.
-const SMALLER_MAY_SUCCEED: [u32; 4] = [9002, 9003, 9004, INVALID_PARAMETER_NAME];
+const SMALLER_MAY_SUCCEED: [u32; 4] = [
+    cpe_fault::INTERNAL_ERROR,
+    cpe_fault::INVALID_ARGUMENTS,
+    cpe_fault::RESOURCES_EXCEEDED,
+    cpe_fault::INVALID_PARAMETER_NAME,
+];
 
 /// Values and their types, by name.
 type Known = HashMap<String, (String, ValueType)>;
@@ -144,7 +147,7 @@ impl RunState {
                     open.push(batch);
                 }
                 Err(Failure::Guest(types::Error::Fault(fault)))
-                    if fault.code == INVALID_PARAMETER_NAME => {}
+                    if fault.code == cpe_fault::INVALID_PARAMETER_NAME => {}
                 Err(failure) => return Err(failure),
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use trellis_cwmp::{
     CwmpVersion, DeviceId, EventStruct, Fault, Message, OpResultStruct, ParameterList,
-    RequestDownload,
+    RequestDownload, cpe_fault,
 };
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
@@ -163,8 +163,8 @@ impl RunState {
         };
         match answer {
             Ok(Message::Fault(fault)) => {
-                let fault = cpe_fault(fault);
-                if fault.code == METHOD_NOT_SUPPORTED {
+                let fault = to_cpe_fault(fault);
+                if fault.code == cpe_fault::METHOD_NOT_SUPPORTED {
                     self.context.methods_lacking.insert(method);
                 }
                 Err(Failure::Guest(types::Error::Fault(fault)))
@@ -220,16 +220,12 @@ pub(crate) fn refused(problem: impl Into<String>) -> Failure {
     Failure::Guest(types::Error::Refused(problem.into()))
 }
 
-/// TR-069 A.5.1.
-const METHOD_NOT_SUPPORTED: u32 = 9000;
-const REQUEST_DENIED: u32 = 9001;
-
 /// A fault as the plugin sees it. A code that the standard does not define counts as 9001
 /// (A.5.1).
-fn cpe_fault(fault: Fault) -> types::CpeFault {
+fn to_cpe_fault(fault: Fault) -> types::CpeFault {
     let (code, text) = match fault.fault_code {
         code @ (9000..=9032 | 9800..=9899) => (code, fault.fault_string),
-        code => (REQUEST_DENIED, format!("{} (fault {code})", fault.fault_string)),
+        code => (cpe_fault::REQUEST_DENIED, format!("{} (fault {code})", fault.fault_string)),
     };
     types::CpeFault {
         code,

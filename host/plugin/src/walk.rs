@@ -1,12 +1,12 @@
 //! All names below a path.
 
-use trellis_cwmp::ParameterInfoStruct;
+use trellis_cwmp::{ParameterInfoStruct, cpe_fault};
 
 use crate::bindings::types;
 use crate::state::{Failure, RunState};
 
 /// Faults that say an answer would be too large (TR-069 A.3.2.3; some devices say 9002).
-const TOO_LARGE: [u32; 2] = [9004, 9002];
+const TOO_LARGE: [u32; 2] = [cpe_fault::RESOURCES_EXCEEDED, cpe_fault::INTERNAL_ERROR];
 impl RunState {
     /// Asks for everything at once, and level by level where the device cannot.
     pub(crate) async fn walk_names(

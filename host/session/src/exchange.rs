@@ -5,11 +5,9 @@ use trellis_store::{Credential, Holder};
 
 use crate::caller::Caller;
 use crate::conversation::{Conversation, Lost};
+use crate::post::random_text;
 use crate::sessions::Acs;
 use crate::visit::{Visit, lost};
-
-/// The random bytes of a password: 128 bits.
-const PASSWORD_BYTES: usize = 16;
 
 impl Visit {
     /// Gives a device that came in with the onboarding credential one of its own, and takes note
@@ -20,10 +18,7 @@ impl Visit {
         acs: &Acs,
         cpe: &mut Conversation,
     ) -> Result<(), Lost> {
-        if self.header.is_quarantined {
-            return Ok(());
-        }
-        if let Caller::Holder(credential) = &self.caller
+        if let Caller::Holder(credential) = &*self.caller
             && matches!(credential.holder, Holder::Given(_))
             && !credential.is_proven
         {
@@ -37,11 +32,9 @@ impl Visit {
             return Ok(());
         }
         let username = self.key.to_string();
-        let mut bytes = [0; PASSWORD_BYTES];
-        if getrandom::fill(&mut bytes).is_err() {
+        let Ok(password) = random_text() else {
             return Err(Lost::Store("the system gives no random numbers".to_owned()));
-        }
-        let password: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        };
         let holder = Holder::Given(self.key.clone());
         let credential = Credential::new(&username, &acs.settings.realm, &password, holder);
         acs.store.add_credential(&credential).await.map_err(lost)?;

@@ -28,7 +28,7 @@ struct Entry {
     posts: mpsc::Sender<Post>,
     arriving: Arriving,
     /// Who opened it: whoever knows its cookie is taken for them, and for nobody else.
-    caller: Caller,
+    caller: Arc<Caller>,
     /// Whether the device has shown that it sends cookies.
     has_cookie: bool,
 }
@@ -70,7 +70,7 @@ pub(crate) struct Arriving(Arc<AtomicUsize>);
 /// one, the device is not silent, however long its body takes.
 pub struct Arrival {
     pub(crate) session: SessionId,
-    pub(crate) caller: Caller,
+    pub(crate) caller: Arc<Caller>,
     pub(crate) posts: mpsc::Sender<Post>,
     arriving: Arriving,
 }
@@ -81,7 +81,7 @@ impl OpenSessions {
         &self,
         session: SessionId,
         device: &DeviceKey,
-        caller: Caller,
+        caller: Arc<Caller>,
         sessions_max: usize,
     ) -> Result<Opened, Full> {
         let mut open = self.lock();
@@ -139,7 +139,7 @@ impl OpenSessions {
         entry.arriving.0.fetch_add(1, Ordering::Relaxed);
         Some(Arrival {
             session: named.or(connection)?.clone(),
-            caller: entry.caller.clone(),
+            caller: Arc::clone(&entry.caller),
             posts: entry.posts.clone(),
             arriving: entry.arriving.clone(),
         })

@@ -51,12 +51,17 @@ pub struct Answer {
     pub session: Option<SessionId>,
 }
 
+/// A text that nobody can guess: 128 bits in hexadecimal digits.
+pub(crate) fn random_text() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 impl SessionId {
     /// A new one.
     pub(crate) fn random() -> Result<Self, getrandom::Error> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        random_text().map(Self)
     }
 
     /// One that a cookie named.

@@ -1,6 +1,6 @@
 //! The plugin's turn: each of its calls is one request out and one answer in.
 
-use trellis_cwmp::Message;
+use trellis_cwmp::{Message, cpe_fault};
 use trellis_plugin_host::{Ask, Context, FactValue, FaultKind, Finished, Next, Run, RunFault};
 use trellis_store::{FactValue as StoredFact, Fault, Memory};
 
@@ -12,9 +12,6 @@ use crate::requests;
 use crate::sessions::Acs;
 use crate::transfers::told;
 use crate::visit::{Visit, lost};
-
-/// TR-069 A.5.1.
-const METHOD_NOT_SUPPORTED: u32 = 9000;
 
 impl Visit {
     /// Runs the plugin to its end. When the session is lost while the plugin waits for the
@@ -116,7 +113,7 @@ impl Visit {
     /// Remembers a method that the device does not have, for as long as it has this software.
     fn note_lacking(&mut self, request: &Message, answer: &Message) {
         if let Message::Fault(fault) = answer
-            && fault.fault_code == METHOD_NOT_SUPPORTED
+            && fault.fault_code == cpe_fault::METHOD_NOT_SUPPORTED
         {
             let method = request.name().to_owned();
             self.header_changed |= self.header.methods_lacking.insert(method);

@@ -41,8 +41,10 @@ pub(crate) async fn run(
 
     // Now it is our turn: the plugin speaks, then what operators queued.
     visit.provision(acs, cpe).await?;
-    visit.exchange_credential(acs, cpe).await?;
-    visit.run_tasks(acs, cpe).await?;
+    if !visit.header.is_quarantined {
+        visit.exchange_credential(acs, cpe).await?;
+        visit.run_tasks(acs, cpe).await?;
+    }
 
     // Nothing is left: what was learned is kept, and the empty answer ends the session.
     visit.record(acs, cpe, "ok").await?;

@@ -107,7 +107,10 @@ impl Sessions {
         match &envelope.message {
             Message::Inform(inform) => {
                 // In a session, whoever opened it may begin anew, and nobody else.
-                let caller = arrival.map_or(caller, |arrival| arrival.caller.clone());
+                let caller = match arrival {
+                    Some(arrival) => Arc::clone(&arrival.caller),
+                    None => Arc::new(caller),
+                };
                 let device_id = inform.device_id.clone();
                 self.begin(device_id, envelope, quirks, caller).await
             }
@@ -153,7 +156,7 @@ impl Sessions {
         device_id: DeviceId,
         inform: Envelope,
         quirks: Quirks,
-        caller: Caller,
+        caller: Arc<Caller>,
     ) -> Answer {
         if let Err(why) = check_device_id(&device_id) {
             return Answer::bad_request(why);
@@ -167,18 +170,18 @@ impl Sessions {
         let visit = Visit::new(device_id, caller);
         if let Err(why) = visit.caller.may_be(&visit.key) {
             tracing::warn!(device = %visit.key, why, "a device is refused");
-            return Answer { reply: Reply::Forbidden(why), session: None };
+            return Answer::forbidden(why);
         }
         if let Message::Inform(inform) = &inform.message
             && let Err(lost) = visit.may_onboard(&self.0.acs, inform).await
         {
             return match lost {
-                Lost::Refused(why) => Answer { reply: Reply::Forbidden(why), session: None },
+                Lost::Refused(why) => Answer::forbidden(why),
                 other => Answer::unavailable(&other.to_string()),
             };
         }
         let sessions_max = self.0.acs.settings.sessions_max;
-        let caller = visit.caller.clone();
+        let caller = Arc::clone(&visit.caller);
         let opened = self.0.open.open(id.clone(), &visit.key, caller, sessions_max);
         let Ok(Opened { handle, previous, line }) = opened else {
             limit_reached("sessions");
@@ -380,6 +383,10 @@ impl Drop for End<'_> {
 impl Answer {
     fn bad_request(why: impl Into<String>) -> Self {
         Self { reply: Reply::BadRequest(why.into()), session: None }
+    }
+
+    fn forbidden(why: String) -> Self {
+        Self { reply: Reply::Forbidden(why), session: None }
     }
 
     fn unavailable(why: &str) -> Self {

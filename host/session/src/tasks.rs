@@ -21,9 +21,6 @@ impl Visit {
         acs: &Acs,
         cpe: &mut Conversation,
     ) -> Result<(), Lost> {
-        if self.header.is_quarantined {
-            return Ok(());
-        }
         for (id, mut task) in acs.store.open_tasks(&self.key).await.map_err(lost)? {
             let was_sent = task.sent_ms.is_some();
             if !was_sent {

@@ -28,7 +28,7 @@ const PASSING_EVENTS: [&str; 3] = ["2 PERIODIC", "6 CONNECTION REQUEST", "14 HEA
 pub(crate) struct Visit {
     pub(crate) key: DeviceKey,
     pub(crate) device_id: DeviceId,
-    pub(crate) caller: Caller,
+    pub(crate) caller: Arc<Caller>,
     pub(crate) began: Timestamp,
     pub(crate) version: CwmpVersion,
     pub(crate) events: Vec<EventStruct>,
@@ -51,7 +51,7 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    pub(crate) fn new(device_id: DeviceId, caller: Caller) -> Self {
+    pub(crate) fn new(device_id: DeviceId, caller: Arc<Caller>) -> Self {
         Self {
             key: DeviceKey::from(&device_id),
             device_id,

@@ -61,8 +61,21 @@ pub enum AcsFault {
     VersionIncompatible,
 }
 
-/// The CPE code for a failure that says no more (TR-069 A.5.1).
-const INTERNAL_ERROR: u32 = 9002;
+/// The fault codes of a CPE that the server acts on (TR-069 A.5.1).
+pub mod cpe_fault {
+    /// The device does not have the method.
+    pub const METHOD_NOT_SUPPORTED: u32 = 9000;
+    /// It does not want to, for no stated reason.
+    pub const REQUEST_DENIED: u32 = 9001;
+    /// A failure that says no more.
+    pub const INTERNAL_ERROR: u32 = 9002;
+    /// An argument is wrong.
+    pub const INVALID_ARGUMENTS: u32 = 9003;
+    /// It is too much for the device.
+    pub const RESOURCES_EXCEEDED: u32 = 9004;
+    /// A name is unknown.
+    pub const INVALID_PARAMETER_NAME: u32 = 9005;
+}
 
 impl AcsFault {
     /// The number.
@@ -142,7 +155,7 @@ impl Fault {
         }
         let detail = detail.unwrap_or_else(|| {
             xml.note(Quirk::MissingFaultDetail);
-            Self { fault_code: INTERNAL_ERROR, ..Self::default() }
+            Self { fault_code: cpe_fault::INTERNAL_ERROR, ..Self::default() }
         });
         let fault = Self {
             soap_fault_code: xml.required(code),
@@ -165,7 +178,7 @@ impl Fault {
         Ok(Self {
             fault_code: code.unwrap_or_else(|| {
                 xml.note(Quirk::MissingFaultDetail);
-                INTERNAL_ERROR
+                cpe_fault::INTERNAL_ERROR
             }),
             fault_string: string.unwrap_or_default(),
             set_parameter_values_fault: parameters,

@@ -11,10 +11,6 @@ use crate::bindings::types::{CpeFault, Error, ParameterValue};
 use crate::fault::limit_reached;
 use crate::state::{Failure, RunState, refused, to_guest};
 
-/// TR-069 A.5.1.
-const RESOURCES_EXCEEDED: u32 = 9004;
-const INVALID_PARAMETER_NAME: u32 = 9005;
-
 type Answer<T> = wasmtime::Result<std::result::Result<T, Error>>;
 
 impl Host for RunState {
@@ -165,7 +161,7 @@ impl RunState {
         match self.ask_names(path, next_level).await {
             Err(Failure::Guest(Error::Fault(fault)))
                 if is_empty
-                    && fault.code == INVALID_PARAMETER_NAME
+                    && fault.code == cpe_fault::INVALID_PARAMETER_NAME
                     && !self.context.root.is_empty() =>
             {
                 self.ask_names(self.context.root.clone(), next_level).await
@@ -217,7 +213,7 @@ impl RunState {
         }
         limit_reached("answer_bytes");
         Err(Failure::Guest(Error::Fault(CpeFault {
-            code: RESOURCES_EXCEEDED,
+            code: cpe_fault::RESOURCES_EXCEEDED,
             text: format!(
                 "the answer takes {needed} bytes and the plugin has room for {room}: ask for less"
             ),

@@ -9,25 +9,23 @@ use crate::state::{RunState, to_guest};
 impl Host for RunState {
     fn completed_operations(&mut self) -> wasmtime::Result<Vec<OperationResult>> {
         self.host_call()?;
-        Ok({
-            let results = self.context.operations.iter().cloned();
-            results
-                .map(|(command_key, it)| OperationResult {
-                    command_key,
-                    uuid: it.uuid,
-                    deployment_unit_ref: it.deployment_unit_ref,
-                    version: it.version,
-                    current_state: it.current_state,
-                    resolved: it.resolved,
-                    execution_unit_ref_list: it.execution_unit_ref_list,
-                    start_time: it.start_time,
-                    complete_time: it.complete_time,
-                    fault_code: it.fault.fault_code,
-                    fault_text: it.fault.fault_string,
-                    operation_performed: it.operation_performed.unwrap_or_default(),
-                })
-                .collect()
-        })
+        let results = self.context.operations.iter().cloned();
+        Ok(results
+            .map(|(command_key, it)| OperationResult {
+                command_key,
+                uuid: it.uuid,
+                deployment_unit_ref: it.deployment_unit_ref,
+                version: it.version,
+                current_state: it.current_state,
+                resolved: it.resolved,
+                execution_unit_ref_list: it.execution_unit_ref_list,
+                start_time: it.start_time,
+                complete_time: it.complete_time,
+                fault_code: it.fault.fault_code,
+                fault_text: it.fault.fault_string,
+                operation_performed: it.operation_performed.unwrap_or_default(),
+            })
+            .collect())
     }
 
     async fn change_du_state(
