@@ -6,9 +6,12 @@ use trellis_store::{DeviceKey, Store};
 use crate::raw::{connect, envelope, id, inform, post, values};
 use crate::server::{Server, guest, guests, key};
 
+/// Only the plugin speaks.
+const NO_LOGINS: &str = "[connection-request]\ngive-logins = false\n";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_of_the_standard_reaches_the_device_and_its_answer_the_plugin() {
-    let server = Server::start(&guests());
+    let server = Server::with_config(&guests(), NO_LOGINS);
     let mut cpe = guest("all", 1);
     let report = cpe.session(&server.url()).await.expect("a session");
     assert_eq!(report.requests.len(), 20, "{:?}", report.methods());
@@ -41,7 +44,7 @@ async fn ensure_writes_once_finds_its_row_again_and_names_what_is_missing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_beyond_the_standards_limits_is_refused_with_the_argument_and_the_limit() {
-    let server = Server::start(&guests());
+    let server = Server::with_config(&guests(), NO_LOGINS);
     let mut cpe = guest("refused", 1);
     let report = cpe.session(&server.url()).await.expect("a session");
     assert!(report.requests.is_empty(), "{:?}", report.methods());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -67,6 +67,12 @@ impl Server {
     /// The operator's address.
     pub(crate) fn operator(&self) -> &str {
         &self.operator
+    }
+
+    /// The token of the API, which the first start has shown.
+    pub(crate) fn token(&self) -> String {
+        let text = std::fs::read_to_string(self.folder.path().join("output")).expect("output");
+        text.split_whitespace().last().expect("a token").to_owned()
     }
 
     /// The data folder.
@@ -185,6 +191,7 @@ impl Drop for Server {
 fn launch(folder: &Path, plugins: &Path, number: usize) -> (Child, String, String) {
     let log = folder.join(format!("log-{number}"));
     let file = std::fs::File::create(&log).expect("a file");
+    let output = std::fs::File::options().create(true).append(true).open(folder.join("output"));
     let mut child = Command::new(env!("CARGO_BIN_EXE_trellis"))
         .args(["serve", "--cwmp", "127.0.0.1:0", "--operator", "127.0.0.1:0"])
         .args(["--log-format", "json"])
@@ -197,7 +204,7 @@ fn launch(folder: &Path, plugins: &Path, number: usize) -> (Child, String, Strin
         .arg(plugins)
         // Sessions that a test leaves open are not waited for.
         .env("TRELLIS_SESSION__STOP_SECONDS_MAX", "3")
-        .stdout(Stdio::null())
+        .stdout(output.expect("a file"))
         .stderr(file)
         .spawn()
         .expect("the server starts");

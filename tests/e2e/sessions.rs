@@ -233,7 +233,8 @@ async fn when_every_session_is_taken_the_next_inform_is_told_to_come_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_download_is_reported_in_a_later_session_and_noted() {
-    let config = "[plugins.settings.scripted]\nscript = [{ do = \"download\", key = \"dl-1\", \
+    let config = "[connection-request]\ngive-logins = false\n\
+                  [plugins.settings.scripted]\nscript = [{ do = \"download\", key = \"dl-1\", \
                   file_type = \"1 Firmware Upgrade Image\", \
                   url = \"http://files.example/fw-9.9.9.bin\" }]\n";
     let server = Server::with_config(&guests(), config);

@@ -24,6 +24,7 @@ mod secret;
 mod version;
 mod xml;
 
+pub use boolean::is_true;
 pub use decode::{Decoded, decode, is_empty_post};
 pub use encode::encode;
 pub use envelope::{Envelope, Header};

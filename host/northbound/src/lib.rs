@@ -1,11 +1,16 @@
-//! What operators and their tools see: metrics and the server's health.
+//! What operators and their tools see: metrics, the server's health, and the API.
 //!
-//! The listener is plain HTTP for the machine itself or a trusted network; it tells nothing of any
-//! one device. Deliberately absent: devices, which are southbound's.
+//! The listener is plain HTTP for the machine itself or a trusted network. Metrics and health are
+//! for everybody and tell nothing of any one device; the API asks for a token. Deliberately absent:
+//! what devices see, which is southbound's.
 
 mod connections;
+mod devices;
 mod listener;
 mod metrics;
+mod problem;
+mod tokens;
 
 pub use crate::listener::{Listener, ListenerError, Server};
 pub use crate::metrics::{Metrics, MetricsError};
+pub use crate::tokens::{TokenError, first_token};

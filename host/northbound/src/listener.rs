@@ -7,15 +7,19 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use trellis_contact::ConnectionRequests;
 use trellis_session::Sessions;
 use trellis_store::Store;
 
 use crate::connections::Bounded;
+use crate::devices;
 use crate::metrics::Metrics;
+use crate::tokens;
 
 /// What the listener tells of.
 pub struct Server {
@@ -23,6 +27,8 @@ pub struct Server {
     pub sessions: Sessions,
     /// The store.
     pub store: Arc<dyn Store>,
+    /// How devices are called.
+    pub contact: ConnectionRequests,
     /// What the server counts.
     pub metrics: Metrics,
 }
@@ -58,11 +64,16 @@ impl Listener {
     /// Serves until `stop`.
     pub async fn serve(self, server: Server, stop: CancellationToken) {
         let keeping_up = tokio::spawn(server.metrics.clone().keep_up(stop.clone()));
+        let server = Arc::new(server);
+        let api = Router::new()
+            .route("/devices/{id}/connection-request", post(devices::connection_request))
+            .route_layer(from_fn_with_state(Arc::clone(&server), tokens::check));
         let router = Router::new()
             .route("/metrics", get(metrics))
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(ready))
-            .with_state(Arc::new(server));
+            .merge(api)
+            .with_state(server);
         let serving = axum::serve(Bounded::new(self.0), router);
         if let Err(error) = serving.with_graceful_shutdown(stop.cancelled_owned()).await {
             tracing::error!(%error, "the operator's listener has failed");

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
+use trellis_contact::{ContactSettings, Login, Networks};
 use trellis_plugin_host::{EngineSettings, Limits, LimitsMax, RegistrySettings};
 use trellis_session::{Credential, Holder, SessionSettings, UnknownDevices, device_named};
 use trellis_southbound::{AuthSettings, Basic, SouthboundSettings, TlsSettings};
@@ -116,6 +117,11 @@ impl Config {
             "[session] silence-seconds is {}; TR-069 3.7.2.4 wants at least 30",
             self.session.silence_seconds
         );
+        anyhow::ensure!(
+            self.connection_request.repeat_seconds_min >= 30,
+            "[connection-request] repeat-seconds-min is {}; TR-069 3.2.2.1 wants at least 30",
+            self.connection_request.repeat_seconds_min
+        );
         for (section, bytes) in [
             ("plugins.limits", self.plugins.limits.memory_bytes),
             ("plugins.limits-max", self.plugins.limits_max.memory_bytes),
@@ -215,6 +221,27 @@ impl Config {
         std::iter::once(first).chain(more)
     }
 
+    /// How devices are called.
+    pub(crate) fn contact(&self) -> ContactSettings {
+        let it = &self.connection_request;
+        let login = |it: &LoginConfig| Login {
+            username: it.username.clone(),
+            password: it.password.0.clone(),
+        };
+        ContactSettings {
+            request_max: Duration::from_secs(it.seconds_max),
+            repeat: Duration::from_secs(it.repeat_seconds_min),
+            requests_max: it.requests_max,
+            networks: Networks { allow: it.allow.clone(), deny: it.deny.clone() },
+            logins: it.logins.iter().map(login).collect(),
+        }
+    }
+
+    /// Whether devices are given a login with which they are called.
+    pub(crate) fn gives_logins(&self) -> bool {
+        self.connection_request.give_logins
+    }
+
     pub(crate) fn sessions(&self) -> SessionSettings {
         let it = &self.session;
         SessionSettings {
@@ -229,6 +256,7 @@ impl Config {
             named_devices: self.cwmp.authentication.named_devices(),
             onboard_again: self.cwmp.authentication.onboard_again,
             realm: self.cwmp.authentication.realm.clone(),
+            connection_request_key: None,
             session_max: Duration::from_secs(it.session_seconds_max),
             answer: Duration::from_secs(it.answer_seconds_max),
             cpe_requests_max: it.cpe_requests_max,
@@ -305,6 +333,8 @@ mod tests {
         assert_eq!(config.plugins.folder, std::path::PathBuf::from(DEFAULT_PLUGINS));
         let store = SledSettings::new(config.store().folder);
         assert_eq!(format!("{:?}", config.store()), format!("{store:?}"));
+        let contact = ContactSettings::default();
+        assert_eq!(format!("{:?}", config.contact()), format!("{contact:?}"));
         let sessions =
             SessionSettings { sessions_max: config.sessions_max(), ..SessionSettings::default() };
         assert_eq!(format!("{:?}", config.sessions()), format!("{sessions:?}"));

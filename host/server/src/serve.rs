@@ -10,9 +10,10 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use trellis_contact::ConnectionRequests;
 use trellis_northbound::{Metrics, Server};
 use trellis_plugin_host::{PluginEngine, Registry};
-use trellis_session::Sessions;
+use trellis_session::{ConnectionRequestKey, SessionSettings, Sessions};
 use trellis_southbound::Listener;
 use trellis_store::{SledStore, Store};
 
@@ -42,7 +43,12 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let store = tokio::task::spawn_blocking(move || SledStore::open(settings)).await??;
     let store: Arc<dyn Store> = Arc::new(store);
     let registry = Arc::new(load_plugins(config).await?);
-    let sessions = Sessions::new(Arc::clone(&store), registry, config.sessions());
+    let key = ConnectionRequestKey::new(store.secret().await?);
+    let connection_request_key = config.gives_logins().then(|| key.clone());
+    let settings = SessionSettings { connection_request_key, ..config.sessions() };
+    let sessions = Sessions::new(Arc::clone(&store), registry, settings);
+    let contact =
+        ConnectionRequests::new(Arc::clone(&store), sessions.clone(), key, config.contact());
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
     for (address, settings, tls) in config.listeners() {
@@ -52,6 +58,10 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     }
     let operators = bind_operators(config.operator.listen).await?;
     let operator = operators.as_ref().map(trellis_northbound::Listener::address).transpose()?;
+    if let Some(token) = trellis_northbound::first_token(store.as_ref()).await? {
+        // Not to the log: it is a secret.
+        println!("trellis: the first token of the API; it is not shown again: {token}");
+    }
     tracing::info!(
         cwmp = addresses.join(", "),
         operator = operator.map(tracing::field::display),
@@ -65,7 +75,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     for listener in listeners {
         serving.spawn(listener.serve(sessions.clone(), stop.clone()));
     }
-    let server = Server { sessions: sessions.clone(), store: Arc::clone(&store), metrics };
+    let server = Server { sessions: sessions.clone(), store: Arc::clone(&store), contact, metrics };
     let telling = operators.map(|it| tokio::spawn(it.serve(server, stop.clone())));
     tokio::select! {
         signal = stop_signal() => signal?,

@@ -132,6 +132,12 @@ impl Conversation {
         self.namespace = namespace;
     }
 
+    /// Whether work may have been queued for the device since it was last looked for. After a no
+    /// the session is to end: nobody leaves work to it any more.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.line.wanted.take()
+    }
+
     /// How long the session has lasted.
     pub(crate) fn elapsed(&self) -> Duration {
         self.began.elapsed()

@@ -38,18 +38,32 @@ impl Visit {
         let holder = Holder::Given(self.key.clone());
         let credential = Credential::new(&username, &acs.settings.realm, &password, holder);
         acs.store.add_credential(&credential).await.map_err(lost)?;
-        let server = format!("{}ManagementServer.", self.header.root);
-        let mut parameter_list = ParameterList::new();
-        parameter_list.push(&format!("{server}Username"), &username, ValueType::String);
-        parameter_list.push(&format!("{server}Password"), &password, ValueType::String);
-        let parameter_key = self.header.parameter_key.clone();
-        let request = SetParameterValues { parameter_list, parameter_key };
-        if let Message::Fault(fault) =
-            self.carry(acs, cpe, Message::SetParameterValues(request)).await?
-        {
+        let names = ["Username", "Password"];
+        if !self.set_login(acs, cpe, names, &username, &password).await? {
             // It keeps the onboarding credential, which stays valid for it.
-            tracing::warn!(code = fault.fault_code, "the device takes no credential of its own");
+            tracing::warn!("the device takes no credential of its own");
         }
         Ok(())
+    }
+
+    /// Sets a user name and a password of the ManagementServer object, and says whether the device
+    /// took them. Its ParameterKey stays what it is.
+    pub(crate) async fn set_login(
+        &mut self,
+        acs: &Acs,
+        cpe: &mut Conversation,
+        names: [&str; 2],
+        username: &str,
+        password: &str,
+    ) -> Result<bool, Lost> {
+        let mut parameter_list = ParameterList::new();
+        for (name, value) in names.iter().zip([username, password]) {
+            let name = format!("{}ManagementServer.{name}", self.header.root);
+            parameter_list.push(&name, value, ValueType::String);
+        }
+        let parameter_key = self.header.parameter_key.clone();
+        let request = SetParameterValues { parameter_list, parameter_key };
+        let answer = self.carry(acs, cpe, Message::SetParameterValues(request)).await?;
+        Ok(!matches!(answer, Message::Fault(_)))
     }
 }

@@ -7,6 +7,7 @@
 
 mod brief;
 mod caller;
+mod connection_request;
 mod conversation;
 mod exchange;
 mod kinds;
@@ -24,7 +25,8 @@ mod transfers;
 mod visit;
 
 pub use caller::{Caller, device_named};
-pub use open::Arrival;
+pub use connection_request::ConnectionRequestKey;
+pub use open::{Arrival, Expected, Join};
 pub use post::{Answer, Reply, SessionId};
 pub use sessions::Sessions;
 pub use settings::{SessionSettings, UnknownDevices};

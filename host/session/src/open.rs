@@ -1,10 +1,10 @@
 //! The open sessions: which POST belongs to which, and one session per device.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use trellis_store::DeviceKey;
 
@@ -22,6 +22,8 @@ pub(crate) struct OpenSessions(Mutex<Open>);
 struct Open {
     sessions: HashMap<SessionId, Entry>,
     devices: HashMap<DeviceKey, Handle>,
+    /// Who waits for a session of a device to begin.
+    expected: HashMap<DeviceKey, Vec<oneshot::Sender<()>>>,
 }
 
 struct Entry {
@@ -41,6 +43,7 @@ pub(crate) struct Handle {
     pub(crate) superseded: CancellationToken,
     /// Cancelled when the session is over.
     pub(crate) ended: CancellationToken,
+    wanted: Wanted,
 }
 
 /// A session that has just been opened.
@@ -55,6 +58,7 @@ pub(crate) struct Opened {
 pub(crate) struct Line {
     pub(crate) posts: mpsc::Receiver<Post>,
     pub(crate) arriving: Arriving,
+    pub(crate) wanted: Wanted,
     /// Whether more than half of all places were taken when the session began.
     pub(crate) is_crowded: bool,
 }
@@ -65,6 +69,31 @@ pub(crate) struct Full;
 /// How many POSTs of a session are on their way.
 #[derive(Clone, Default)]
 pub(crate) struct Arriving(Arc<AtomicUsize>);
+
+/// Whether there may be new work for a session, and whether it still looks for some.
+#[derive(Clone, Default)]
+pub(crate) struct Wanted(Arc<AtomicU8>);
+
+const IDLE: u8 = 0;
+const WANTED: u8 = 1;
+const ENDING: u8 = 2;
+
+/// Whether work that has just been queued for a device is done in a session that it has.
+pub enum Join {
+    /// It has none.
+    None,
+    /// It has, and the session looks for new work before it ends.
+    Joined,
+    /// Its session has looked for the last time, and will be over when this is cancelled.
+    Ending(CancellationToken),
+}
+
+/// Waits for a session of a device to begin.
+pub struct Expected<'a> {
+    open: &'a OpenSessions,
+    device: &'a DeviceKey,
+    begun: oneshot::Receiver<()>,
+}
 
 /// A POST on its way to an open session, from its first header to its answer. While there is
 /// one, the device is not silent, however long its body takes.
@@ -99,14 +128,21 @@ impl OpenSessions {
             session: session.clone(),
             superseded: CancellationToken::new(),
             ended: CancellationToken::new(),
+            wanted: Wanted::default(),
         };
         open.sessions.insert(session, entry);
         let previous = open.devices.insert(device.clone(), handle.clone());
+        let expected = open.expected.remove(device);
         drop(open);
+        for waiting in expected.into_iter().flatten() {
+            // Whoever has given up is not told.
+            let _ = waiting.send(());
+        }
         if let Some(previous) = &previous {
             previous.superseded.cancel();
         }
-        let line = Line { posts, arriving, is_crowded: taken > sessions_max / 2 };
+        let is_crowded = taken > sessions_max / 2;
+        let line = Line { posts, arriving, wanted: handle.wanted.clone(), is_crowded };
         Ok(Opened { handle, previous, line })
     }
 
@@ -145,6 +181,22 @@ impl OpenSessions {
         })
     }
 
+    /// Has the open session of a device look for work that has just been queued.
+    pub(crate) fn join(&self, device: &DeviceKey) -> Join {
+        match self.lock().devices.get(device) {
+            None => Join::None,
+            Some(handle) if handle.wanted.want() => Join::Joined,
+            Some(handle) => Join::Ending(handle.ended.clone()),
+        }
+    }
+
+    /// Waits from now on for a session of a device to begin.
+    pub(crate) fn expect<'a>(&'a self, device: &'a DeviceKey) -> Expected<'a> {
+        let (begins, begun) = oneshot::channel();
+        self.lock().expected.entry(device.clone()).or_default().push(begins);
+        Expected { open: self, device, begun }
+    }
+
     /// How many sessions there are.
     pub(crate) fn count(&self) -> usize {
         self.lock().sessions.len()
@@ -159,6 +211,40 @@ impl Arriving {
     /// Whether a POST is on its way.
     pub(crate) fn any(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Wanted {
+    /// Asks the session to look for work. No if it does not look any more.
+    fn want(&self) -> bool {
+        self.0.fetch_max(WANTED, Ordering::AcqRel) != ENDING
+    }
+
+    /// Whether there may be new work. If not, the session has looked for the last time.
+    pub(crate) fn take(&self) -> bool {
+        let next = |now| Some(if now == WANTED { IDLE } else { ENDING });
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) == Ok(WANTED)
+    }
+}
+
+impl Expected<'_> {
+    /// Returns when one has begun.
+    pub async fn session(mut self) {
+        // The sender is kept until then.
+        let _ = (&mut self.begun).await;
+    }
+}
+
+impl Drop for Expected<'_> {
+    fn drop(&mut self) {
+        self.begun.close();
+        let mut open = self.open.lock();
+        if let Some(waiting) = open.expected.get_mut(self.device) {
+            waiting.retain(|it| !it.is_closed());
+            if waiting.is_empty() {
+                open.expected.remove(self.device);
+            }
+        }
     }
 }
 

@@ -104,6 +104,7 @@ impl Visit {
                     let report = acs.settings.transfer_report;
                     self.changes.transfers.extend(told(&asked.request, &answer, now_ms, report));
                     self.note_lacking(&asked.request, &answer);
+                    self.note_login(&asked.request, &answer);
                     return Ok(answer);
                 }
             }

@@ -43,7 +43,11 @@ pub(crate) async fn run(
     visit.provision(acs, cpe).await?;
     if !visit.header.is_quarantined {
         visit.exchange_credential(acs, cpe).await?;
+        visit.give_login(acs, cpe).await?;
         visit.run_tasks(acs, cpe).await?;
+        while cpe.is_wanted() {
+            visit.run_tasks(acs, cpe).await?;
+        }
     }
 
     // Nothing is left: what was learned is kept, and the empty answer ends the session.

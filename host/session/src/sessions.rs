@@ -16,7 +16,7 @@ use crate::caller::Caller;
 use crate::conversation::{Conversation, Lost, cut, millis};
 use crate::kinds::Kinds;
 use crate::metric::limit_reached;
-use crate::open::{Arrival, Handle, OpenSessions, Opened};
+use crate::open::{Arrival, Expected, Handle, Join, OpenSessions, Opened};
 use crate::post::{Answer, Content, Post, Reply, SessionId};
 use crate::session;
 use crate::settings::SessionSettings;
@@ -126,6 +126,16 @@ impl Sessions {
     /// How many sessions there are.
     pub fn count(&self) -> usize {
         self.0.open.count()
+    }
+
+    /// Leaves work that has just been queued for a device to the session that it has, if it has one.
+    pub fn join(&self, device: &DeviceKey) -> Join {
+        self.0.open.join(device)
+    }
+
+    /// Waits from now on for a session of a device to begin.
+    pub fn expect<'a>(&'a self, device: &'a DeviceKey) -> Expected<'a> {
+        self.0.open.expect(device)
     }
 
     /// Begins no more sessions, lets those in flight finish, and ends what is left after

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use crate::connection_request::ConnectionRequestKey;
+
 /// Settings of all sessions.
 #[derive(Clone, Debug)]
 pub struct SessionSettings {
@@ -23,6 +25,9 @@ pub struct SessionSettings {
     /// The realm of HTTP authentication, for the credentials that devices are given. Default
     /// `trellis`.
     pub realm: String,
+    /// What the devices' logins for connection requests are made of; without it they are given
+    /// none. Default none.
+    pub connection_request_key: Option<ConnectionRequestKey>,
     /// The longest that a session lasts. Default 2 h.
     pub session_max: Duration,
     /// How long a POST waits for its answer; devices give up after 30 s. Default 25 s.
@@ -76,6 +81,7 @@ impl Default for SessionSettings {
             named_devices: HashSet::new(),
             onboard_again: true,
             realm: "trellis".to_owned(),
+            connection_request_key: None,
             session_max: Duration::from_secs(7_200),
             answer: Duration::from_secs(25),
             cpe_requests_max: 100,

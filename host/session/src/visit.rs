@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use trellis_cwmp::{
     AcsFault, CwmpVersion, DeviceId, Envelope, EventStruct, Inform, Message, ParameterList, decode,
-    encode, namespace,
+    encode, is_true, namespace,
 };
 use trellis_plugin_host::{Plugin, Traits};
 use trellis_store::{Changes, Device, DeviceKey, Forget, Session, StoreError, Undelivered};
@@ -227,6 +227,7 @@ impl Visit {
         if forget == Forget::TreeAndTransfers {
             header.last_bootstrap_ms = Some(now_ms);
             header.parameter_key.clear();
+            header.has_login = false;
             header.methods_lacking.clear();
         }
         if inform.event.iter().any(|event| event.event_code == "1 BOOT") {
@@ -250,6 +251,12 @@ impl Visit {
                 }
                 Some("ManagementServer.ConnectionRequestURL") => {
                     header.connection_request_url = cut(row.value);
+                }
+                Some("ManagementServer.UDPConnectionRequestAddress") => {
+                    header.udp_connection_request_address = cut(row.value);
+                }
+                Some("ManagementServer.NATDetected") => {
+                    header.nat_detected = Some(is_true(row.value));
                 }
                 _ => {}
             }

@@ -24,6 +24,8 @@ pub(crate) enum Keyspace {
     Session,
     /// Credentials that the server gave to devices, by user name.
     Credential,
+    /// Tokens of the API, by number.
+    ApiToken,
 }
 
 /// Ends the device in a key. Keys are percent-encoded, so it cannot occur in one.
@@ -41,6 +43,7 @@ impl Keyspace {
             Self::Fault => b'f',
             Self::Session => b's',
             Self::Credential => b'c',
+            Self::ApiToken => b't',
         }
     }
 

@@ -83,6 +83,16 @@ pub trait Store: Send + Sync + 'static {
     /// a new one may not be the device.
     async fn prove_credential(&self, credential: &Credential) -> Result<(), StoreError>;
 
+    /// What this installation's passwords are made of: 256 bits that nobody else knows. Made when
+    /// first asked for; never changed.
+    async fn secret(&self) -> Result<[u8; 32], StoreError>;
+
+    /// The tokens of the API, oldest first.
+    async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError>;
+
+    /// Adds a token of the API.
+    async fn add_api_token(&self, token: &ApiToken) -> Result<(), StoreError>;
+
     /// Waits until everything is on disk: the last thing before the process ends, and the way to
     /// see whether the disk keeps up.
     async fn flush(&self) -> Result<(), StoreError>;

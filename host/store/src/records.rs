@@ -47,6 +47,16 @@ pub struct Device {
     pub parameter_key: String,
     /// `ManagementServer.ConnectionRequestURL` as last told.
     pub connection_request_url: String,
+    /// `ManagementServer.UDPConnectionRequestAddress` as last told.
+    pub udp_connection_request_address: String,
+    /// `ManagementServer.NATDetected` as last told.
+    pub nat_detected: Option<bool>,
+    /// The number of the last login for connection requests that the device was given, from 1;
+    /// none is used twice.
+    pub connection_request_logins: u32,
+    /// Whether the device was asked to take a login since it was last reset, be it that one or
+    /// one of a plugin's.
+    pub has_login: bool,
     /// The plugin of the last session and its version.
     pub plugin: Option<(String, String)>,
     /// What plugins published.
@@ -127,6 +137,17 @@ pub enum Holder {
     Username,
     /// Any device that has no other credential yet: it is given one of its own.
     Onboarding,
+}
+
+/// Lets its bearer use the API. The token itself is not kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiToken {
+    /// Whose it is, for people.
+    pub name: String,
+    /// SHA-256 of the token. It has no salt: a token is random and cannot be guessed.
+    pub sha256: [u8; 32],
+    /// When it was made, in milliseconds since 1970.
+    pub created_ms: i64,
 }
 
 /// What one plugin keeps for one device.

@@ -61,6 +61,7 @@ const CREDENTIALS_MAX: usize = 4;
 /// The format of a data folder that this program writes.
 const FORMAT: u32 = 1;
 const FORMAT_KEY: &[u8] = b"!format";
+const SECRET_KEY: &[u8] = b"!secret";
 
 impl SledSettings {
     /// The defaults, in a folder.
@@ -353,6 +354,35 @@ impl Store for SledStore {
         let proven = Credential { is_proven: true, ..credential.clone() };
         let kept: Vec<_> = std::iter::once(proven).chain(before).collect();
         self.write_credentials(&credential.username, &kept).await
+    }
+
+    async fn secret(&self) -> Result<[u8; 32], StoreError> {
+        if let Some(kept) = self.db.get(SECRET_KEY)? {
+            return kept.as_ref().try_into().map_err(|_| StoreError::Corrupt {
+                kind: "secret",
+                key: String::new(),
+                reason: format!("it has {} bytes", kept.len()),
+            });
+        }
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|error| StoreError::Write(error.to_string()))?;
+        let mut batch = Batch::default();
+        batch.insert(SECRET_KEY, &secret);
+        self.committer.commit(batch).await?;
+        Ok(secret)
+    }
+
+    async fn api_tokens(&self) -> Result<Vec<ApiToken>, StoreError> {
+        let rows = self.db.scan_prefix(Keyspace::ApiToken.start());
+        rows.map(|row| codec::read("token", "", &row?.1)).collect()
+    }
+
+    async fn add_api_token(&self, token: &ApiToken) -> Result<(), StoreError> {
+        let mut key = Keyspace::ApiToken.start();
+        key.extend(self.db.generate_id()?.to_be_bytes());
+        let mut batch = Batch::default();
+        batch.insert(key, codec::write(token)?);
+        self.committer.commit(batch).await
     }
 
     async fn flush(&self) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 //! `cargo xtask conformance` prints, by the bytes that the server sends.
 
 mod auth;
+mod connection_requests;
 mod encoding;
 mod events;
 mod header;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use trellis_contact::IpNet;
 
 use crate::cli::LogFormat;
 
@@ -15,6 +16,7 @@ pub(crate) struct Config {
     pub(crate) cwmp: CwmpConfig,
     pub(crate) operator: OperatorConfig,
     pub(crate) session: SessionConfig,
+    pub(super) connection_request: ConnectionRequestConfig,
     pub(crate) store: StoreConfig,
     pub(crate) plugins: PluginsConfig,
     pub(crate) log: LogConfig,
@@ -160,6 +162,33 @@ pub(crate) struct SessionConfig {
     pub(super) metric_kinds_max: usize,
     pub(super) decode_inline_bytes: usize,
     pub(super) stop_seconds_max: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct ConnectionRequestConfig {
+    pub(super) give_logins: bool,
+    pub(super) seconds_max: u64,
+    pub(super) repeat_seconds_min: u64,
+    pub(super) requests_max: usize,
+    pub(super) allow: Vec<IpNet>,
+    pub(super) deny: Vec<IpNet>,
+    #[serde(default)]
+    pub(super) logins: Vec<LoginConfig>,
+}
+
+/// A user name and its password. `Debug` shows only the former.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct LoginConfig {
+    pub(super) username: String,
+    pub(super) password: Password,
+}
+
+impl std::fmt::Debug for LoginConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.username)
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
