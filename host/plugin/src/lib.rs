@@ -30,7 +30,7 @@ pub use engine::{EngineSettings, PluginEngine, mappings_max};
 pub use fault::{FaultKind, RunFault};
 pub use limits::{Limits, LimitsMax};
 pub use manifest::Manifest;
-pub use matcher::{Matcher, Traits};
+pub use matcher::{Matcher, Pattern, Traits};
 pub use plugin::{LoadError, Plugin};
 pub use registry::{Registry, RegistrySettings};
 pub use run::{Ask, Finished, Next, Run};

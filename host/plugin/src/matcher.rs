@@ -60,10 +60,43 @@ enum Field {
     Root,
 }
 
+/// A text in which `*` stands for any text and `?` for any character; everything else stands for
+/// itself.
 #[derive(Clone, Debug)]
-enum Pattern {
+pub struct Pattern(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
     Exact(String),
     Glob(GlobMatcher),
+}
+
+impl Pattern {
+    /// A pattern from its text. Fails on one that is too long to be of use.
+    pub fn new(text: &str) -> Result<Self, String> {
+        if !text.contains(['*', '?']) {
+            return Ok(Self(Form::Exact(text.to_owned())));
+        }
+        // Only `*` and `?` are special, so that `[` in a product class is itself.
+        let escaped: String = text
+            .chars()
+            .flat_map(|c| {
+                let escape = matches!(c, '[' | ']' | '{' | '}' | '!' | '\\');
+                escape.then_some('\\').into_iter().chain([c])
+            })
+            .collect();
+        let glob = Glob::new(&escaped)
+            .map_err(|error| format!("the pattern {text:?} cannot be read: {error}"))?;
+        Ok(Self(Form::Glob(glob.compile_matcher())))
+    }
+
+    /// Whether a text is as the pattern says.
+    pub fn matches(&self, text: &str) -> bool {
+        match &self.0 {
+            Form::Exact(exact) => exact == text,
+            Form::Glob(glob) => glob.is_match(text),
+        }
+    }
 }
 
 impl Matcher {
@@ -88,23 +121,14 @@ impl Matcher {
         let mut fields = Vec::new();
         let mut specificity = (0, 0);
         for (field, text) in self.fields() {
-            if text.contains(['*', '?']) {
-                specificity.1 += text.chars().filter(|c| !matches!(c, '*' | '?')).count();
-                // Only `*` and `?` are special, so that `[` in a product class is itself.
-                let escaped: String = text
-                    .chars()
-                    .flat_map(|c| {
-                        let escape = matches!(c, '[' | ']' | '{' | '}' | '!' | '\\');
-                        escape.then_some('\\').into_iter().chain([c])
-                    })
-                    .collect();
-                let glob = Glob::new(&escaped)
-                    .map_err(|error| format!("the pattern {text:?} cannot be read: {error}"))?;
-                fields.push((field, Pattern::Glob(glob.compile_matcher())));
-            } else {
-                specificity.0 += 1;
-                fields.push((field, Pattern::Exact(text.to_owned())));
+            let pattern = Pattern::new(text)?;
+            match pattern.0 {
+                Form::Exact(_) => specificity.0 += 1,
+                Form::Glob(_) => {
+                    specificity.1 += text.chars().filter(|c| !matches!(c, '*' | '?')).count();
+                }
             }
+            fields.push((field, pattern));
         }
         Ok(CompiledMatcher { fields, specificity })
     }
@@ -122,10 +146,7 @@ impl CompiledMatcher {
                 Field::HardwareVersion => traits.hardware_version,
                 Field::Root => traits.root,
             };
-            match pattern {
-                Pattern::Exact(exact) => exact == text,
-                Pattern::Glob(glob) => glob.is_match(text),
-            }
+            pattern.matches(text)
         });
         all.then_some(self.specificity)
     }

@@ -10,8 +10,10 @@ use anyhow::Context;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use trellis_contact::{ContactSettings, Login, Networks};
-use trellis_plugin_host::{EngineSettings, Limits, LimitsMax, RegistrySettings};
-use trellis_session::{Credential, Holder, SessionSettings, UnknownDevices, device_named};
+use trellis_plugin_host::{EngineSettings, Limits, LimitsMax, Pattern, RegistrySettings};
+use trellis_session::{
+    Credential, Holder, Redirect, SessionSettings, UnknownDevices, device_named,
+};
 use trellis_southbound::{AuthSettings, Basic, SouthboundSettings, TlsSettings};
 use trellis_store::{DeviceKey, SledSettings};
 
@@ -149,6 +151,12 @@ impl Config {
                  any device's, and names one"
             );
         }
+        let status = self.cwmp.redirect_status;
+        anyhow::ensure!(
+            matches!(status, 302 | 307),
+            "[cwmp] redirect-status is {status}; devices know 302 and 307"
+        );
+        self.sessions()?;
         let possible = trellis_plugin_host::mappings_max();
         anyhow::ensure!(
             self.session.sessions_max <= possible,
@@ -196,6 +204,7 @@ impl Config {
             header_bytes_max: it.header_bytes_max,
             connections_max: it.connections_max,
             retry_after: Duration::from_secs(it.retry_after_seconds),
+            redirect_status: it.redirect_status,
         }
     }
 
@@ -221,6 +230,21 @@ impl Config {
         std::iter::once(first).chain(more)
     }
 
+    fn redirects(&self) -> anyhow::Result<Vec<Redirect>> {
+        let read = |it: &RedirectConfig| {
+            let to = it.to.as_str();
+            let is_http = ["http://", "https://"].iter().any(|scheme| to.starts_with(scheme));
+            anyhow::ensure!(
+                is_http && to.bytes().all(|byte| byte.is_ascii_graphic()) && !to.contains('#'),
+                "[[cwmp.redirects]] to is {to:?}; it must be a URL that begins with http:// or \
+                 https://"
+            );
+            let devices = Pattern::new(&it.devices).map_err(anyhow::Error::msg)?;
+            Ok(Redirect { devices, to: it.to.clone() })
+        };
+        self.cwmp.redirects.iter().map(read).collect()
+    }
+
     /// How devices are called.
     pub(crate) fn contact(&self) -> ContactSettings {
         let it = &self.connection_request;
@@ -242,9 +266,9 @@ impl Config {
         self.connection_request.give_logins
     }
 
-    pub(crate) fn sessions(&self) -> SessionSettings {
+    pub(crate) fn sessions(&self) -> anyhow::Result<SessionSettings> {
         let it = &self.session;
-        SessionSettings {
+        Ok(SessionSettings {
             sessions_max: self.sessions_max(),
             silence: Duration::from_secs(it.silence_seconds),
             silence_max: Duration::from_secs(it.silence_seconds_max),
@@ -254,6 +278,7 @@ impl Config {
                 UnknownDevicesConfig::Refuse => UnknownDevices::Refuse,
             },
             named_devices: self.cwmp.authentication.named_devices(),
+            redirects: self.redirects()?,
             onboard_again: self.cwmp.authentication.onboard_again,
             realm: self.cwmp.authentication.realm.clone(),
             connection_request_key: None,
@@ -268,7 +293,7 @@ impl Config {
             lost_grace: Duration::from_secs(it.lost_seconds_max),
             metric_kinds_max: it.metric_kinds_max,
             decode_inline_bytes: it.decode_inline_bytes,
-        }
+        })
     }
 
     pub(crate) fn store(&self) -> SledSettings {
@@ -337,7 +362,7 @@ mod tests {
         assert_eq!(format!("{:?}", config.contact()), format!("{contact:?}"));
         let sessions =
             SessionSettings { sessions_max: config.sessions_max(), ..SessionSettings::default() };
-        assert_eq!(format!("{:?}", config.sessions()), format!("{sessions:?}"));
+        assert_eq!(format!("{:?}", config.sessions().expect("usable")), format!("{sessions:?}"));
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub enum Reply {
     NoContent,
     /// A violation of the protocol, which ends the session. Status 400.
     BadRequest(String),
+    /// Another server is to serve the device, from the same message on: the URL. Status 302 or 307.
+    Redirect(String),
     /// The device may not do this. Status 403.
     Forbidden(String),
     /// The server has no room; the device is to try later. Status 503.
@@ -81,6 +83,7 @@ impl fmt::Debug for Reply {
             // There are passwords in requests.
             Self::Envelope(bytes) => write!(f, "Envelope({} bytes)", bytes.len()),
             Self::NoContent => f.write_str("NoContent"),
+            Self::Redirect(to) => write!(f, "Redirect({to:?})"),
             Self::BadRequest(why) => write!(f, "BadRequest({why:?})"),
             Self::Forbidden(why) => write!(f, "Forbidden({why:?})"),
             Self::Unavailable(why) => write!(f, "Unavailable({why:?})"),

@@ -18,6 +18,7 @@ use crate::kinds::Kinds;
 use crate::metric::limit_reached;
 use crate::open::{Arrival, Expected, Handle, Join, OpenSessions, Opened};
 use crate::post::{Answer, Content, Post, Reply, SessionId};
+use crate::redirect::redirected;
 use crate::session;
 use crate::settings::SessionSettings;
 use crate::visit::Visit;
@@ -80,13 +81,15 @@ impl Sessions {
         })
     }
 
-    /// Answers one POST. `caller` says who sent it, if it may begin a session.
+    /// Answers one POST. `caller` says who sent it, if it may begin a session, and `may_redirect`
+    /// whether the device may be sent on: not where it was sent on too often already.
     pub async fn post(
         &self,
         body: bytes::Bytes,
         charset: Option<&str>,
         arrival: Option<Arrival>,
         caller: Caller,
+        may_redirect: bool,
     ) -> Answer {
         if is_empty_post(&body) {
             return self.forward(arrival, Ok(Content::Empty), Quirks::default()).await;
@@ -111,8 +114,12 @@ impl Sessions {
                     Some(arrival) => Arc::clone(&arrival.caller),
                     None => Arc::new(caller),
                 };
-                let device_id = inform.device_id.clone();
-                self.begin(device_id, envelope, quirks, caller).await
+                let visit = Visit::new(inform.device_id.clone(), caller);
+                let redirects = &self.0.acs.settings.redirects;
+                match redirected(redirects, &visit.key).filter(|_| may_redirect) {
+                    Some(to) if visit.caller.may_be(&visit.key).is_ok() => Answer::redirect(to),
+                    _ => self.begin(visit, envelope, quirks).await,
+                }
             }
             _ => self.forward(arrival, Ok(Content::Message(Box::new(envelope))), quirks).await,
         }
@@ -161,14 +168,8 @@ impl Sessions {
     }
 
     /// Opens a session for an Inform, and ends the one that the device had.
-    async fn begin(
-        &self,
-        device_id: DeviceId,
-        inform: Envelope,
-        quirks: Quirks,
-        caller: Arc<Caller>,
-    ) -> Answer {
-        if let Err(why) = check_device_id(&device_id) {
+    async fn begin(&self, visit: Visit, inform: Envelope, quirks: Quirks) -> Answer {
+        if let Err(why) = check_device_id(&visit.device_id) {
             return Answer::bad_request(why);
         }
         if self.0.closed.is_cancelled() {
@@ -177,7 +178,6 @@ impl Sessions {
         let Ok(id) = SessionId::random() else {
             return Answer::unavailable("the system gives no random numbers");
         };
-        let visit = Visit::new(device_id, caller);
         if let Err(why) = visit.caller.may_be(&visit.key) {
             tracing::warn!(device = %visit.key, why, "a device is refused");
             return Answer::forbidden(why);
@@ -393,6 +393,11 @@ impl Drop for End<'_> {
 impl Answer {
     fn bad_request(why: impl Into<String>) -> Self {
         Self { reply: Reply::BadRequest(why.into()), session: None }
+    }
+
+    fn redirect(to: &str) -> Self {
+        tracing::debug!(to, "a device is sent to another server");
+        Self { reply: Reply::Redirect(to.to_owned()), session: None }
     }
 
     fn forbidden(why: String) -> Self {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::connection_request::ConnectionRequestKey;
+use crate::redirect::Redirect;
 
 /// Settings of all sessions.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct SessionSettings {
     pub unknown_devices: UnknownDevices,
     /// The devices that have a credential in the configuration. Default none.
     pub named_devices: HashSet<String>,
+    /// Devices that another server is to serve. Default none.
+    pub redirects: Vec<Redirect>,
     /// Whether a device that has a credential of its own may come in with the onboarding one again
     /// when it says that it was reset. Default yes.
     pub onboard_again: bool,
@@ -79,6 +82,7 @@ impl Default for SessionSettings {
             silence_max: Duration::from_secs(600),
             unknown_devices: UnknownDevices::Accept,
             named_devices: HashSet::new(),
+            redirects: Vec::new(),
             onboard_again: true,
             realm: "trellis".to_owned(),
             connection_request_key: None,

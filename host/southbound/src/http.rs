@@ -19,6 +19,7 @@ use trellis_session::{Answer, Arrival, Caller, Credential, Reply, SessionId, Ses
 use crate::auth::{Authenticator, Proof, Unproved};
 use crate::body::{BodyMemory, Reader, linger};
 use crate::cookie;
+use crate::redirect;
 use crate::settings::SouthboundSettings;
 
 /// Answers POSTs. The server's is [`Sessions`]; the benchmark has one that answers without
@@ -44,6 +45,7 @@ pub trait Handler: Clone + Send + Sync + 'static {
         charset: Option<&str>,
         arrival: Option<Self::Arrival>,
         caller: Caller,
+        may_redirect: bool,
     ) -> impl Future<Output = Answer> + Send;
 }
 
@@ -64,8 +66,9 @@ impl Handler for Sessions {
         charset: Option<&str>,
         arrival: Option<Arrival>,
         caller: Caller,
+        may_redirect: bool,
     ) -> Answer {
-        Sessions::post(self, body, charset, arrival, caller).await
+        Sessions::post(self, body, charset, arrival, caller, may_redirect).await
     }
 }
 
@@ -92,7 +95,7 @@ pub(crate) struct Connection {
     certificate: Option<String>,
 }
 
-type HttpResponse = Response<Full<Bytes>>;
+pub(crate) type HttpResponse = Response<Full<Bytes>>;
 
 /// Why a request is answered without asking a session.
 pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) &'static str);
@@ -126,6 +129,7 @@ async fn respond<H: Handler>(
     }
     let Front { settings, memory, authenticator } = front;
     let (head, mut body) = request.into_parts();
+    let hops = redirect::hops(&head.uri);
     let cookies = cookie::sessions(&head.headers);
     let arrival = handler.arrival(&cookies, connection.session().as_ref());
     // Whoever knows a session's cookie has proved who they are (TR-069 3.4.4).
@@ -144,7 +148,7 @@ async fn respond<H: Handler>(
             linger(memory, &head.headers, body);
             if unproved == Unproved::Busy {
                 let why = "too many devices come in at once".to_owned();
-                return response(Reply::Unavailable(why), settings);
+                return response(Reply::Unavailable(why), hops, settings);
             }
             return challenge(authenticator, unproved, connection.is_secure);
         }
@@ -162,16 +166,17 @@ async fn respond<H: Handler>(
             linger(memory, &head.headers, body);
             return match status {
                 StatusCode::SERVICE_UNAVAILABLE => {
-                    response(Reply::Unavailable(why.to_owned()), settings)
+                    response(Reply::Unavailable(why.to_owned()), hops, settings)
                 }
                 status => text(status, why),
             };
         }
     };
     let charset = charset(&head.headers);
-    let answer = handler.post(body, charset.as_deref(), arrival, caller).await;
+    let may_redirect = hops < redirect::HOPS_MAX;
+    let answer = handler.post(body, charset.as_deref(), arrival, caller, may_redirect).await;
     connection.set_session(answer.session.clone());
-    let mut response = response(answer.reply, settings);
+    let mut response = response(answer.reply, hops, settings);
     if let Some(session) = answer.session.filter(|session| !cookies.contains(session))
         && let Ok(value) = HeaderValue::from_str(&cookie::set_cookie(&session))
     {
@@ -189,8 +194,9 @@ fn challenge(authenticator: &Authenticator, unproved: Unproved, secure: bool) ->
     response
 }
 
-fn response(reply: Reply, settings: &SouthboundSettings) -> HttpResponse {
+fn response(reply: Reply, hops: u8, settings: &SouthboundSettings) -> HttpResponse {
     match reply {
+        Reply::Redirect(to) => redirect::response(&to, hops, settings),
         Reply::Envelope(bytes) => {
             let mut response = Response::new(Full::new(Bytes::from(bytes)));
             let xml = HeaderValue::from_static("text/xml; charset=\"utf-8\"");

@@ -9,6 +9,7 @@ mod body;
 mod cookie;
 mod http;
 mod listener;
+mod redirect;
 mod settings;
 mod tls;
 

@@ -43,6 +43,9 @@ pub struct SouthboundSettings {
     /// The shortest `Retry-After` of a 503; up to as much again is added by chance, so that
     /// devices do not come back together. Default 30 s.
     pub retry_after: Duration,
+    /// The status with which devices are sent to another server: 302 or 307. Default 307, after
+    /// which no HTTP library makes a GET of the POST.
+    pub redirect_status: u16,
 }
 
 impl Default for SouthboundSettings {
@@ -63,6 +66,7 @@ impl Default for SouthboundSettings {
             header_bytes_max: 32 << 10,
             connections_max: 20_000,
             retry_after: Duration::from_secs(30),
+            redirect_status: 307,
         }
     }
 }

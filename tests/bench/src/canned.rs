@@ -39,6 +39,7 @@ impl Handler for Canned {
         _charset: Option<&str>,
         arrival: Option<u32>,
         _caller: Caller,
+        _may_redirect: bool,
     ) -> Answer {
         let asked = arrival.unwrap_or_default();
         // The only look at the body: what kind of device this is, as far as the script goes.

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde_json::json;
 use trellis_cpe::HttpOptions;
+use trellis_store::Store;
 
 use super::*;
 use crate::raw::{connect_with, values};
@@ -173,4 +174,65 @@ async fn s041_other_methods_than_post_start_no_session_and_get_405() {
         assert_eq!(answer.header("set-cookie"), None);
         assert_eq!(post(&mut cpe, &values("1")).await.status, 400, "no session was opened");
     }
+}
+
+/// A port that nobody uses at the moment.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s038_a_device_is_sent_to_another_server_which_continues_from_its_message() {
+    let target = Server::start(&guests());
+    for status in [302_u16, 307] {
+        let config = format!(
+            "[cwmp]\nredirect-status = {status}\n[[cwmp.redirects]]\n\
+             devices = \"00D09E-nothing-S?\"\nto = \"{}acs\"\n",
+            target.url()
+        );
+        let server = Server::with_config(&guests(), &config);
+        let mut cpe = connect(&server.url());
+        let told = inform("nothing", "S1");
+        let sent = post(&mut cpe, &told).await;
+        assert_eq!((sent.status, sent.body.len()), (status, 0));
+        let location = sent.header("location").expect("a place").to_owned();
+        assert!(location.starts_with(&format!("{}acs", target.url())), "{location}");
+        // The message again, with every cookie.
+        cpe.redirect(&location).expect("a URL");
+        let opened = post(&mut cpe, &told).await;
+        assert!(opened.text().contains("<cwmp:InformResponse>"), "{}", opened.text());
+        assert_eq!(post(&mut cpe, "").await.status, 204);
+        // Other devices stay, and nothing is recorded of one that goes.
+        let mut other = connect(&server.url());
+        assert_eq!(post(&mut other, &inform("nothing", "other")).await.status, 200);
+        let (store, _folder) = server.into_store();
+        let gone = DeviceKey::from_text("00D09E-nothing-S1");
+        assert!(store.device(&gone).await.expect("readable").is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s039_a_device_that_was_sent_on_five_times_is_served() {
+    // Two servers that send each other's devices away are here one that sends them to itself.
+    let port = free_port();
+    let config = format!(
+        "[[cwmp.redirects]]\ndevices = \"*\"\nto = \"http://127.0.0.1:{port}/acs?x=1\"\n\
+         [[cwmp.listeners]]\nlisten = \"127.0.0.1:{port}\"\n"
+    );
+    let server = Server::with_config(&guests(), &config);
+    let mut cpe = connect(&server.url());
+    let told = inform("nothing", "S1");
+    let mut answer = post(&mut cpe, &told).await;
+    let mut hops = 0;
+    while answer.status == 307 {
+        hops += 1;
+        assert!(hops <= 5, "it never ends");
+        let location = answer.header("location").expect("a place").to_owned();
+        cpe.redirect(&location).expect("a URL");
+        answer = post(&mut cpe, &told).await;
+    }
+    assert_eq!(hops, 5);
+    assert!(answer.text().contains("<cwmp:InformResponse>"), "{}", answer.text());
+    assert_eq!(post(&mut cpe, "").await.status, 204);
 }

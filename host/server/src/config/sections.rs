@@ -44,6 +44,9 @@ pub(crate) struct CwmpConfig {
     pub(super) header_bytes_max: usize,
     pub(super) connections_max: usize,
     pub(super) retry_after_seconds: u64,
+    pub(super) redirect_status: u16,
+    #[serde(default)]
+    pub(super) redirects: Vec<RedirectConfig>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -58,6 +61,14 @@ pub(super) struct AuthenticationConfig {
     pub(super) basic: BasicConfig,
     #[serde(default)]
     pub(super) credentials: Vec<CredentialConfig>,
+}
+
+/// Devices that another server is to serve.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct RedirectConfig {
+    pub(super) devices: String,
+    pub(super) to: String,
 }
 
 /// One more address for devices.
