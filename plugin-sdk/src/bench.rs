@@ -49,6 +49,7 @@ pub struct Bench {
     events: Vec<Event>,
     inform: Vec<String>,
     transfers: Vec<Transfer>,
+    changed_elsewhere: bool,
     parameters: BTreeMap<String, Parameter>,
     settings: Option<Json>,
     faults: VecDeque<(String, u32)>,
@@ -82,6 +83,7 @@ impl Bench {
             events: Vec::new(),
             inform: Vec::new(),
             transfers: Vec::new(),
+            changed_elsewhere: false,
             parameters: BTreeMap::new(),
             settings: None,
             faults: VecDeque::new(),
@@ -145,8 +147,15 @@ impl Bench {
         self.events = events.iter().map(event).collect();
         self.inform = inform.iter().map(|name| (*name).to_owned()).collect();
         self.transfers.clear();
+        self.changed_elsewhere = false;
         self.rpcs.clear();
         self.memory_writes = 0;
+        self
+    }
+
+    /// The device has another ParameterKey in this session than its last change had.
+    pub fn changed_elsewhere(&mut self) -> &mut Self {
+        self.changed_elsewhere = true;
         self
     }
 

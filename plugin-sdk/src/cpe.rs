@@ -65,6 +65,12 @@ impl Cpe {
         host::session::retry_count()
     }
 
+    /// Whether somebody else may have changed the device since the last change that it acknowledged:
+    /// its ParameterKey is another.
+    pub fn changed_elsewhere(&self) -> bool {
+        host::session::changed_elsewhere()
+    }
+
     /// The transfers whose end the device reported in this session.
     pub fn completed_transfers(&self) -> Vec<Transfer> {
         host::session::completed_transfers()

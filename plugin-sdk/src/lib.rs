@@ -27,6 +27,7 @@ mod log;
 mod manifest;
 mod memory;
 mod plugin;
+mod time;
 mod value;
 mod values;
 
@@ -57,6 +58,7 @@ pub use crate::log::{Level, Log};
 pub use crate::manifest::{Limits, Manifest, Matcher};
 pub use crate::memory::Memory;
 pub use crate::plugin::Plugin;
+pub use crate::time::Time;
 pub use crate::value::{FromValue, Value};
 pub use crate::values::{ParameterValue, Values};
 

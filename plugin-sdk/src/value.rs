@@ -84,7 +84,7 @@ pub trait FromValue: Sized {
     fn from_value(value: &Value) -> Result<Self>;
 }
 
-fn invalid(value: &Value, wanted: &str) -> Error {
+pub(crate) fn invalid(value: &Value, wanted: &str) -> Error {
     // Values are often secrets, so the message does not show this one.
     Error::Invalid(format!("a value of {} bytes is not {wanted}", value.text.len()))
 }

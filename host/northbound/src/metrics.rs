@@ -60,6 +60,7 @@ fn describe() {
     );
     describe_counter!("trellis_onboarded_again_total", "Devices that lost their credential.");
     describe_counter!("trellis_handshake_failures_total", "Connections that TLS refused.");
+    describe_counter!("trellis_firmware_unchanged_total", "Upgrades after which the old one runs.");
     describe_counter!("trellis_connection_requests_total", "Calls of devices, by outcome.");
     describe_counter!("trellis_api_refusals_total", "Requests to the API with a wrong token.");
     describe_counter!("trellis_limit_reached_total", "Limits that were reached, by limit.");

@@ -210,6 +210,12 @@ fn fits(bytes: usize) -> Check {
 
 fn file(file_type: &str, url: &str, username: &str, password: &Secret) -> Check {
     text("FileType", file_type, 64)?;
+    if file_type == trellis_cwmp::file_type::STORED_FIRMWARE_REPORTED {
+        let wanted = trellis_cwmp::file_type::STORED_FIRMWARE;
+        return Err(format!(
+            "FileType {file_type:?} is how devices report such files; ask for {wanted:?}"
+        ));
+    }
     check_url("URL", url, 256)?;
     text("Username", username, 256)?;
     text("Password", password.reveal(), 256)

@@ -137,6 +137,7 @@ async fn describe(
         events: Vec::new(),
         inform_parameters: ParameterList::new(),
         root: String::new(),
+        changed_elsewhere: false,
         retry_count: 0,
         transfers: Vec::new(),
         operations: Vec::new(),

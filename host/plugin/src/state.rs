@@ -37,6 +37,8 @@ pub struct Context {
     pub inform_parameters: ParameterList,
     /// `Device.` or `InternetGatewayDevice.`.
     pub root: String,
+    /// Whether its ParameterKey is not that of the last change that it acknowledged.
+    pub changed_elsewhere: bool,
     /// How many sessions failed before.
     pub retry_count: u32,
     /// The TransferComplete and AutonomousTransferComplete messages of this session.

@@ -4,7 +4,6 @@ use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use trellis_cwmp::Message;
 use trellis_store::DeviceKey;
 
 use crate::conversation::{Conversation, Lost};
@@ -18,9 +17,6 @@ pub struct ConnectionRequestKey([u8; 32]);
 
 /// The user name of every device: it is the password that differs.
 const USERNAME: &str = "trellis";
-
-/// The parameter that holds a device's password, below its root.
-const PASSWORD: &str = ".ManagementServer.ConnectionRequestPassword";
 
 /// Bytes of a password, which has twice as many hexadecimal digits.
 const PASSWORD_BYTES: usize = 16;
@@ -77,19 +73,6 @@ impl Visit {
         self.header.has_login = true;
         self.header_changed = true;
         Ok(())
-    }
-
-    /// Takes note of a login that a plugin sets: what the operator wants goes before what the
-    /// server would give.
-    pub(crate) fn note_login(&mut self, request: &Message, answer: &Message) {
-        if let (Message::SetParameterValues(set), Message::SetParameterValuesResponse(_)) =
-            (request, answer)
-            && !self.header.has_login
-            && set.parameter_list.iter().any(|row| row.name.ends_with(PASSWORD))
-        {
-            self.header.has_login = true;
-            self.header_changed = true;
-        }
     }
 }
 

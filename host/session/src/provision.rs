@@ -1,6 +1,6 @@
 //! The plugin's turn: each of its calls is one request out and one answer in.
 
-use trellis_cwmp::{Message, cpe_fault};
+use trellis_cwmp::Message;
 use trellis_plugin_host::{Ask, Context, FactValue, FaultKind, Finished, Next, Run, RunFault};
 use trellis_store::{FactValue as StoredFact, Fault, Memory};
 
@@ -102,22 +102,13 @@ impl Visit {
                         self.keep_all(acs).await?;
                     }
                     let report = acs.settings.transfer_report;
-                    self.changes.transfers.extend(told(&asked.request, &answer, now_ms, report));
-                    self.note_lacking(&asked.request, &answer);
-                    self.note_login(&asked.request, &answer);
+                    let version = self.header.software_version.as_str();
+                    let told = told(&asked.request, &answer, now_ms, report, version);
+                    self.changes.transfers.extend(told);
+                    self.note(&asked.request, &answer);
                     return Ok(answer);
                 }
             }
-        }
-    }
-
-    /// Remembers a method that the device does not have, for as long as it has this software.
-    fn note_lacking(&mut self, request: &Message, answer: &Message) {
-        if let Message::Fault(fault) = answer
-            && fault.fault_code == cpe_fault::METHOD_NOT_SUPPORTED
-        {
-            let method = request.name().to_owned();
-            self.header_changed |= self.header.methods_lacking.insert(method);
         }
     }
 
@@ -148,6 +139,7 @@ impl Visit {
             events: self.events.clone(),
             inform_parameters: std::mem::take(&mut self.inform_parameters),
             root: self.header.root.clone(),
+            changed_elsewhere: self.header.undelivered_change,
             retry_count: self.retry_count,
             transfers,
             requested_downloads: wanted,

@@ -2,6 +2,7 @@
 
 use trellis_cwmp::{
     AcsFault, Envelope, FaultStruct, GetRPCMethodsResponse, Header, KickedResponse, Message,
+    file_type,
 };
 use trellis_store::{Transfer, TransferEnd, TransferOutcome};
 
@@ -41,6 +42,7 @@ pub(crate) async fn answer(
             Message::GetRPCMethodsResponse(GetRPCMethodsResponse { method_list })
         }
         Message::TransferComplete(it) => {
+            visit.compare_firmware(acs, it).await?;
             let end = ended(visit, [&it.command_key, "", "", &it.complete_time], &it.fault_struct);
             visit.changes.transfers.push(end);
             Message::TransferCompleteResponse
@@ -98,12 +100,14 @@ fn ended(
     Transfer {
         command_key: cut(command_key),
         method: method.to_owned(),
-        file_type: cut(file_type),
+        file_type: cut(file_type::as_requested(file_type)),
+        software_version: visit.header.software_version.clone(),
         requested_ms: now_ms,
         expires_ms: now_ms,
         end: Some(TransferEnd {
             at_ms: now_ms,
             outcome: TransferOutcome::of_fault(fault.fault_code, &cut(&fault.fault_string)),
+            software_version: visit.header.software_version.clone(),
             complete_time: cut(complete_time),
         }),
     }

@@ -42,6 +42,7 @@ pub(crate) async fn run(
     // Now it is our turn: the plugin speaks, then what operators queued.
     visit.provision(acs, cpe).await?;
     if !visit.header.is_quarantined {
+        visit.read_diagnostics(acs, cpe).await?;
         visit.exchange_credential(acs, cpe).await?;
         visit.give_login(acs, cpe).await?;
         visit.run_tasks(acs, cpe).await?;

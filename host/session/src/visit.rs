@@ -227,6 +227,9 @@ impl Visit {
         if forget == Forget::TreeAndTransfers {
             header.last_bootstrap_ms = Some(now_ms);
             header.parameter_key.clear();
+            header.acknowledged_parameter_key = None;
+            header.changed_elsewhere_ms = None;
+            header.diagnostics.clear();
             header.has_login = false;
             header.methods_lacking.clear();
         }
@@ -248,6 +251,13 @@ impl Visit {
                 }
                 Some("ManagementServer.ParameterKey") => {
                     header.parameter_key = cut(row.value);
+                    // A key of another is told of once: after that, nothing is known to be ours.
+                    let ours = header.acknowledged_parameter_key.as_ref();
+                    if ours.is_some_and(|ours| *ours != header.parameter_key) {
+                        header.acknowledged_parameter_key = None;
+                        header.changed_elsewhere_ms = Some(now_ms);
+                        header.undelivered_change = true;
+                    }
                 }
                 Some("ManagementServer.ConnectionRequestURL") => {
                     header.connection_request_url = cut(row.value);
@@ -317,8 +327,9 @@ impl Visit {
     /// A plugin has seen everything.
     pub(crate) fn delivered(&mut self) {
         let header = &mut self.header;
-        self.header_changed |=
-            !header.undelivered_events.is_empty() || !header.undelivered_messages.is_empty();
+        self.header_changed |= !header.undelivered_events.is_empty()
+            || !header.undelivered_messages.is_empty()
+            || std::mem::take(&mut header.undelivered_change);
         header.undelivered_events.clear();
         header.undelivered_messages.clear();
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use trellis_cwmp::{DeviceId, ValueType};
+use trellis_cwmp::{DeviceId, ValueType, file_type};
 
 use crate::tree::TreeChange;
 
@@ -43,8 +43,19 @@ pub struct Device {
     pub last_boot_ms: Option<i64>,
     /// How many sessions were opened.
     pub sessions: u64,
-    /// `ManagementServer.ParameterKey` as last told.
+    /// `ManagementServer.ParameterKey` as last told, or as the last acknowledged change has set it.
     pub parameter_key: String,
+    /// The ParameterKey of the last change that the device acknowledged, as long as it has not told
+    /// another.
+    pub acknowledged_parameter_key: Option<String>,
+    /// Since when its ParameterKey is not that of a change which it acknowledged, in milliseconds
+    /// since 1970: somebody else may have changed it, or it lost the change.
+    pub changed_elsewhere_ms: Option<i64>,
+    /// Whether no run of a plugin that ended well has been told of that.
+    pub undelivered_change: bool,
+    /// Diagnostics that were started and whose end has yet to be told, by the path of their
+    /// object.
+    pub diagnostics: BTreeSet<String>,
     /// `ManagementServer.ConnectionRequestURL` as last told.
     pub connection_request_url: String,
     /// `ManagementServer.UDPConnectionRequestAddress` as last told.
@@ -190,8 +201,10 @@ pub struct Transfer {
     pub command_key: String,
     /// The method that asked for it.
     pub method: String,
-    /// The type of file.
+    /// The type of file, as it is asked for.
     pub file_type: String,
+    /// `DeviceInfo.SoftwareVersion` when it was asked for, or when it was told.
+    pub software_version: String,
     /// When it was asked for, in milliseconds since 1970.
     pub requested_ms: i64,
     /// When its end must have been told, in milliseconds since 1970; later it has none.
@@ -207,6 +220,8 @@ pub struct TransferEnd {
     pub at_ms: i64,
     /// How it ended.
     pub outcome: TransferOutcome,
+    /// `DeviceInfo.SoftwareVersion` in the session that told of it.
+    pub software_version: String,
     /// When it ended by the device's own account, in its own words: it tells a report that is
     /// repeated from another one.
     pub complete_time: String,
@@ -344,6 +359,15 @@ impl fmt::Debug for Credential {
             .field("username", &self.username)
             .field("holder", &self.holder)
             .finish_non_exhaustive()
+    }
+}
+
+// === impl Transfer ===
+
+impl Transfer {
+    /// Whether the transfer was of firmware that is to run by the time its end is told.
+    pub fn is_firmware(&self) -> bool {
+        self.file_type == file_type::FIRMWARE
     }
 }
 

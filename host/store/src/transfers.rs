@@ -92,6 +92,7 @@ impl Transfer {
             self.end = Some(TransferEnd {
                 at_ms: self.expires_ms.max(self.requested_ms),
                 outcome: TransferOutcome::Expired,
+                software_version: String::new(),
                 complete_time: String::new(),
             });
         }
@@ -108,6 +109,7 @@ mod tests {
             command_key: command_key.to_owned(),
             method: "Download".to_owned(),
             file_type: "1 Firmware Upgrade Image".to_owned(),
+            software_version: "1.0".to_owned(),
             requested_ms: 1,
             expires_ms: 100,
             end: None,
@@ -118,6 +120,7 @@ mod tests {
         let end = TransferEnd {
             at_ms: 2,
             outcome: TransferOutcome::Done,
+            software_version: "2.0".to_owned(),
             complete_time: complete_time.to_owned(),
         };
         Transfer { end: Some(end), method: String::new(), ..open(command_key) }

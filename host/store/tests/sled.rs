@@ -113,11 +113,13 @@ fn transfer(command_key: &str, outcome: Option<TransferOutcome>) -> Transfer {
         command_key: command_key.to_owned(),
         method: if outcome.is_none() { "Download".to_owned() } else { String::new() },
         file_type: "1 Firmware Upgrade Image".to_owned(),
+        software_version: "1.0".to_owned(),
         requested_ms: 1,
         expires_ms: i64::MAX,
         end: outcome.map(|outcome| TransferEnd {
             at_ms: 2,
             outcome,
+            software_version: "2.0".to_owned(),
             complete_time: command_key.to_owned(),
         }),
     }

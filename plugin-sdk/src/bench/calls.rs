@@ -45,6 +45,7 @@ answers! {
     }
     fn root(bench) -> String { bench.root.clone() }
     fn retry_count(_bench) -> u32 { 0 }
+    fn changed_elsewhere(bench) -> bool { bench.changed_elsewhere }
     fn completed_transfers(bench) -> Vec<Transfer> { bench.transfers.clone() }
     fn requested_downloads(_bench) -> Vec<RequestedDownload> { Vec::new() }
     fn now(bench) -> u64 { bench.now }

@@ -96,8 +96,9 @@ impl Desired {
                 wanted.is_some_and(|wanted| !same(wanted, &now.value)) && !is_secret(&now.name)
             })
         };
-        let readable =
-            cpe.has_event(event::BOOT) || cpe.has_event(event::VALUE_CHANGE) && changed();
+        let readable = cpe.has_event(event::BOOT)
+            || cpe.changed_elsewhere()
+            || cpe.has_event(event::VALUE_CHANGE) && changed();
         readable.then_some(Due::Readable)
     }
 

@@ -1,6 +1,10 @@
 //! How messages are written and read (TR-069 3.5, A.2).
 
+use std::time::Duration;
+
 use serde_json::json;
+use trellis_cwmp::Time;
+use trellis_store::Store;
 
 use super::*;
 use crate::raw::{post_bytes, values};
@@ -200,4 +204,40 @@ async fn s078_a_fault_of_the_server_has_the_standards_form() {
                   </faultstring><detail><cwmp:Fault><FaultCode>8000</FaultCode><FaultString>";
     assert!(text.contains(wanted), "{text}");
     assert!(text.contains("</FaultString></cwmp:Fault></detail></soapenv:Fault>"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s074_a_time_may_be_unknown_relative_never_or_a_point_in_time() {
+    let times = [
+        ("Device.A", "0001-01-01T00:00:00Z", "Unknown", Time::Unknown),
+        (
+            "Device.B",
+            "0001-01-03T03:04:05",
+            "Relative(183845)",
+            Time::Relative(Duration::from_secs(183_845)),
+        ),
+        ("Device.C", "9999-12-31T23:59:59Z", "Infinite", Time::Infinite),
+        (
+            "Device.D",
+            "2024-05-01T10:00:00+02:00",
+            "Absolute(1714550400)",
+            Time::Absolute("2024-05-01T08:00:00Z".parse().expect("a time")),
+        ),
+    ];
+    let steps: Vec<_> = times.iter().map(|it| json!({ "do": "time", "name": it.0 })).collect();
+    let server = scripted(&json!(steps));
+    let (mut cpe, mut asked) = open(&server).await;
+    for (name, text, ..) in times {
+        assert!(asked.text().contains(&format!("<string>{name}</string>")), "{}", asked.text());
+        asked = post(&mut cpe, &typed_values(&asked, &[(name, "xsd:dateTime", text)])).await;
+    }
+    assert_eq!(asked.status, 204);
+    let said = said(&server, 0);
+    let (store, _folder) = server.into_store();
+    let tree = store.tree(&device()).await.expect("readable");
+    for (number, (name, text, meaning, time)) in times.into_iter().enumerate() {
+        assert_eq!(said[&format!("step.{}", number + 1)], meaning);
+        assert_eq!(tree.0[name].value.as_deref(), Some(text), "the text is exact");
+        assert_eq!(tree.0[name].time(), Some(time));
+    }
 }

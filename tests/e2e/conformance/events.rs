@@ -122,3 +122,26 @@ async fn s111_a_crash_between_storing_an_event_and_answering_loses_nothing() {
     assert_eq!(end.status, 204);
     assert_eq!(said(&server, 0)["step.1"], "1 BOOT/,M Reboot/k");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s107_the_results_of_diagnostics_that_the_server_started_are_read() {
+    let ping = "Device.IP.Diagnostics.IPPing.";
+    let state = format!("{ping}DiagnosticsState");
+    let server =
+        scripted(&json!([{ "do": "set", "values": [[state.as_str(), "string", "Requested"]] }]));
+    let (mut cpe, asked) = open(&server).await;
+    assert_eq!(post(&mut cpe, &status(&asked, "SetParameterValues", 0)).await.status, 204);
+    let complete = with_events(&script_inform(), &[("8 DIAGNOSTICS COMPLETE", "")]);
+    let (mut cpe, asked) = open_with(&server, &complete).await;
+    let asked = post(&mut cpe, &status(&asked, "SetParameterValues", 0)).await;
+    assert!(holds(&asked, "GetParameterValues"), "{}", asked.text());
+    assert!(asked.text().contains(&format!("<string>{ping}</string>")), "{}", asked.text());
+    let average = format!("{ping}AverageResponseTime");
+    let results = values_of(&asked, &[(&state, "Complete"), (&average, "12")]);
+    assert_eq!(post(&mut cpe, &results).await.status, 204);
+    let (store, _folder) = server.into_store();
+    let tree = store.tree(&device()).await.expect("readable");
+    assert_eq!(tree.0[&average].value.as_deref(), Some("12"));
+    let header = store.device(&device()).await.expect("readable").expect("known");
+    assert!(header.diagnostics.is_empty(), "nothing is waited for");
+}

@@ -98,3 +98,24 @@ async fn s145_devices_are_told_apart_by_their_identity_and_not_by_their_address(
     let sessions: Vec<_> = devices.iter().map(|(key, it)| (key.as_str(), it.sessions)).collect();
     assert_eq!(sessions, [("00D09E-nothing-S1", 2), ("00D09E-nothing-S2", 1)]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s142_a_row_that_is_named_by_its_alias_is_the_row_with_its_number() {
+    let server = scripted(&json!([
+        { "do": "get", "names": ["Device.WiFi.SSID.7."] },
+        { "do": "get", "names": ["Device.WiFi.SSID."] },
+    ]));
+    let told =
+        with_parameter(&script_inform(), "Device.ManagementServer.AliasBasedAddressing", "1");
+    let (mut cpe, asked) = open_with(&server, &told).await;
+    let by_number = [("Device.WiFi.SSID.7.Alias", "main"), ("Device.WiFi.SSID.7.SSID", "one")];
+    let asked = post(&mut cpe, &values_of(&asked, &by_number)).await;
+    let by_alias =
+        [("Device.WiFi.SSID.[main].SSID", "two"), ("Device.WiFi.SSID.[guest].SSID", "x")];
+    assert_eq!(post(&mut cpe, &values_of(&asked, &by_alias)).await.status, 204);
+    let (store, _folder) = server.into_store();
+    let tree = store.tree(&device()).await.expect("readable");
+    assert_eq!(tree.0["Device.WiFi.SSID.7.SSID"].value.as_deref(), Some("two"));
+    assert!(!tree.0.contains_key("Device.WiFi.SSID.[main].SSID"), "there is one row");
+    assert!(tree.0.contains_key("Device.WiFi.SSID.[guest].SSID"), "its number is not known");
+}

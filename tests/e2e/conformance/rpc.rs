@@ -1,9 +1,11 @@
 //! Requests and what devices answer (TR-069 A.3, A.4).
 
 use serde_json::json;
+use trellis_store::Store;
 
 use super::*;
 use crate::raw::with_names;
+use crate::server::shipped;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn s079_get_rpc_methods_lists_what_is_answered_and_nothing_else() {
@@ -286,4 +288,42 @@ async fn s100_kicked_is_answered_with_the_next_url() {
                 <Next>http://next.example/</Next></cwmp:Kicked>";
     let text = post(&mut cpe, &envelope("2", body)).await.text();
     assert!(text.contains("<NextURL>http://next.example/</NextURL>"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s086_a_parameter_key_that_is_not_ours_is_told_to_the_plugin() {
+    let server = scripted(&json!([
+        { "do": "changed" },
+        { "do": "parameter-key", "key": "ours" },
+        { "do": "set", "values": [["Device.X", "string", "x"]] },
+    ]));
+    let key = "Device.ManagementServer.ParameterKey";
+    for told in ["before", "ours", "theirs", "ours"] {
+        let (mut cpe, asked) =
+            open_with(&server, &with_parameter(&script_inform(), key, told)).await;
+        assert!(asked.text().contains("<ParameterKey>ours</ParameterKey>"), "{}", asked.text());
+        assert_eq!(post(&mut cpe, &status(&asked, "SetParameterValues", 0)).await.status, 204);
+    }
+    // A fact that stays as it is is no news.
+    let seen = (0..4).map(|number| said(&server, number).get("step.1").cloned());
+    let seen: Vec<_> = seen.map(Option::unwrap_or_default).collect();
+    assert_eq!(seen, ["false", "", "true", "false"]);
+    let (store, _folder) = server.into_store();
+    let header = store.device(&device()).await.expect("readable").expect("known");
+    assert_eq!(header.acknowledged_parameter_key.as_deref(), Some("ours"));
+    assert_eq!(header.changed_elsewhere_ms, None, "it has been changed by us since");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s086_a_device_that_was_changed_by_another_is_looked_at_again() {
+    let server = Server::start(&shipped());
+    let mut cpe = crate::server::device("tr181", 1);
+    cpe.session(&server.url()).await.expect("a session");
+    let quiet = cpe.session(&server.url()).await.expect("a session");
+    assert_eq!(quiet.requests.len(), 0, "{:?}", quiet.methods());
+    assert!(cpe.set("Device.ManagementServer.ParameterKey", "another ACS"), "there is one");
+    let looked = cpe.session(&server.url()).await.expect("a session");
+    assert!(looked.methods().contains(&"GetParameterValues"), "{:?}", looked.methods());
+    let quiet = cpe.session(&server.url()).await.expect("a session");
+    assert_eq!(quiet.requests.len(), 0, "once is enough: {:?}", quiet.methods());
 }

@@ -217,3 +217,60 @@ async fn s137_an_autonomous_du_state_change_complete_is_answered() {
     let answer = post(&mut cpe, &envelope("2", &body)).await;
     assert!(holds(&answer, "AutonomousDUStateChangeCompleteResponse"), "{}", answer.text());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s138_stored_firmware_is_6_in_a_download_and_8_in_a_report() {
+    let of_type = |file_type: &str| {
+        json!({ "do": "download", "key": file_type, "url": "http://files.example/fw",
+                "file_type": file_type })
+    };
+    let server =
+        scripted(&json!([of_type("6 Stored Firmware Image"), of_type("8 Stored Firmware Image")]));
+    let (mut cpe, asked) = open(&server).await;
+    assert!(asked.text().contains("<FileType>6 Stored Firmware Image</FileType>"));
+    // The second is refused by the host.
+    assert_eq!(post(&mut cpe, &downloaded(&asked, 0)).await.status, 204);
+    let refused = &said(&server, 0)["step.2"];
+    assert!(refused.contains("FileType") && refused.contains("6 Stored"), "{refused}");
+    let mut cpe = connect(&server.url());
+    post(&mut cpe, &script_inform()).await;
+    let report = envelope(
+        "7",
+        "<cwmp:AutonomousTransferComplete><AnnounceURL></AnnounceURL>\
+         <TransferURL>http://files.example/fw</TransferURL><IsDownload>1</IsDownload>\
+         <FileType>8 Stored Firmware Image</FileType><FileSize>1</FileSize>\
+         <TargetFileName>fw</TargetFileName><FaultStruct><FaultCode>0</FaultCode>\
+         <FaultString></FaultString></FaultStruct><StartTime>0001-01-01T00:00:00Z</StartTime>\
+         <CompleteTime>0001-01-01T00:00:00Z</CompleteTime></cwmp:AutonomousTransferComplete>",
+    );
+    let answer = post(&mut cpe, &report).await;
+    assert!(holds(&answer, "AutonomousTransferCompleteResponse"), "{}", answer.text());
+    let transfers = transfers(server).await;
+    let types: Vec<_> = transfers.iter().map(|it| it.file_type.as_str()).collect();
+    assert_eq!(types, ["6 Stored Firmware Image", "6 Stored Firmware Image"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s139_after_a_firmware_upgrade_the_versions_are_compared() {
+    for (after, is_fault) in [("2.0", false), ("1.0", true)] {
+        let server = scripted(&json!([download("a")]));
+        let (mut cpe, asked) = open(&server).await;
+        assert_eq!(post(&mut cpe, &downloaded(&asked, 1)).await.status, 204);
+        let mut cpe = connect(&server.url());
+        let events = [("1 BOOT", ""), ("7 TRANSFER COMPLETE", ""), ("M Download", "a")];
+        let told = with_events(&script_inform(), &events).replace(">1.0<", &format!(">{after}<"));
+        post(&mut cpe, &told).await;
+        let answer = post(&mut cpe, &complete_with("a", 0)).await;
+        assert!(holds(&answer, "TransferCompleteResponse"), "{}", answer.text());
+        let (store, _folder) = server.into_store();
+        let transfers = store.transfers(&device()).await.expect("readable");
+        let end = transfers[0].end.as_ref().expect("an end");
+        assert_eq!(
+            (transfers[0].software_version.as_str(), end.software_version.as_str()),
+            ("1.0", after)
+        );
+        let faults = store.faults(&device()).await.expect("readable");
+        let kinds: Vec<_> = faults.iter().map(|it| it.kind.as_str()).collect();
+        assert_eq!(kinds, if is_fault { vec!["firmware-unchanged"] } else { Vec::new() });
+    }
+}

@@ -48,6 +48,11 @@ impl session::Host for RunState {
         Ok(self.context.retry_count)
     }
 
+    fn changed_elsewhere(&mut self) -> wasmtime::Result<bool> {
+        self.host_call()?;
+        Ok(self.context.changed_elsewhere)
+    }
+
     fn completed_transfers(&mut self) -> wasmtime::Result<Vec<session::Transfer>> {
         self.host_call()?;
         Ok(self.context.transfers.iter().filter_map(transfer).collect())

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use trellis_plugin::{
     AttributeChange, Cpe, Download, Error, InstallOperation, Operation, Result, ScheduledDownload,
-    TimeWindow, UninstallOperation, UpdateOperation, Upload, Value, serde_json::Value as Json,
+    Time, TimeWindow, UninstallOperation, UpdateOperation, Upload, Value,
+    serde_json::Value as Json,
 };
 
 #[derive(Deserialize)]
@@ -88,6 +89,10 @@ enum Step {
         key: String,
         operations: Vec<String>,
     },
+    Time {
+        name: String,
+    },
+    Changed,
     Events,
     Transfers,
     Operations,
@@ -188,6 +193,8 @@ fn perform(cpe: &mut Cpe, step: Step) -> Result<String> {
             let operations: Vec<_> = operations.iter().map(|it| operation(it)).collect();
             text(cpe.change_du_state(&operations, &key)?)
         }
+        Step::Time { name } => format!("{:?}", cpe.get::<Time>(&name)?),
+        Step::Changed => cpe.changed_elsewhere().to_string(),
         Step::Events => {
             let events = cpe.events();
             let pairs = events.iter().map(|it| format!("{}/{}", it.code, it.command_key));
