@@ -225,6 +225,18 @@ fn launch(folder: &Path, plugins: &Path, number: usize) -> (Child, String, Strin
     }
 }
 
+/// What a server says of a configuration that it refuses.
+pub(crate) fn refused(config: &str) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("trellis.toml");
+    std::fs::write(&file, config).expect("written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trellis"));
+    let output = command.args(["serve", "--config"]).arg(&file).output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(78), "{text}");
+    text
+}
+
 /// A simulated device of a built-in model.
 pub(crate) fn device(model: &str, number: u32) -> Cpe {
     device_with(model, number, Options::default())

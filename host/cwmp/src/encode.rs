@@ -6,6 +6,8 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use crate::envelope::{Envelope, Header};
 use crate::error::EncodeError;
 use crate::messages::Message;
+use crate::parameters::ValueType;
+use crate::style::Style;
 use crate::version::namespace;
 use crate::xml::allowed;
 
@@ -15,15 +17,23 @@ type Result<T> = std::result::Result<T, EncodeError>;
 /// references (E-08), elements in schema order and never self-closed, only the method in the
 /// CWMP namespace, every array with its type and count.
 pub fn encode(envelope: &Envelope) -> Result<Vec<u8>> {
-    let mut out = Output { writer: Writer::new(Vec::with_capacity(1024)) };
-    out.writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    encode_in_style(envelope, Style::default())
+}
+
+/// Writes an envelope as a device wants it.
+pub fn encode_in_style(envelope: &Envelope, style: Style) -> Result<Vec<u8>> {
+    let writer = Writer::new(Vec::with_capacity(1024));
+    let mut out = Output { writer, style, begun: None };
+    if style.declaration {
+        out.writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    }
     let mut root = BytesStart::new("soapenv:Envelope");
     root.push_attribute(("xmlns:soapenv", namespace::SOAP_ENVELOPE));
     root.push_attribute(("xmlns:soapenc", namespace::SOAP_ENCODING));
     root.push_attribute(("xmlns:xsd", namespace::XSD));
     root.push_attribute(("xmlns:xsi", namespace::XSI));
     root.push_attribute(("xmlns:cwmp", envelope.namespace.as_str()));
-    out.writer.write_event(Event::Start(root))?;
+    out.begin(root)?;
     out.header(&envelope.header)?;
     out.element("soapenv:Body", |out| match &envelope.message {
         Message::Empty => Ok(()),
@@ -37,6 +47,9 @@ pub fn encode(envelope: &Envelope) -> Result<Vec<u8>> {
 /// Where the messages write themselves to.
 pub(crate) struct Output {
     writer: Writer<Vec<u8>>,
+    style: Style,
+    /// An element that has begun and may turn out to be empty, where such ones are written apart.
+    begun: Option<BytesStart<'static>>,
 }
 
 impl Output {
@@ -46,7 +59,7 @@ impl Output {
         name: &str,
         children: impl FnOnce(&mut Self) -> Result<()>,
     ) -> Result<()> {
-        self.writer.write_event(Event::Start(BytesStart::new(name)))?;
+        self.begin(BytesStart::new(name))?;
         children(self)?;
         self.close(name)
     }
@@ -69,7 +82,7 @@ impl Output {
     ) -> Result<()> {
         let mut start = BytesStart::new(name);
         start.push_attribute(attribute);
-        self.writer.write_event(Event::Start(start))?;
+        self.begin(start)?;
         children(self)?;
         self.close(name)
     }
@@ -103,6 +116,15 @@ impl Output {
         self.element_with(name, ("xsi:type", xsi_type), |out| out.characters(name, text))
     }
 
+    /// A parameter's value with its type.
+    pub(crate) fn value(&mut self, value_type: ValueType, text: &str) -> Result<()> {
+        let text = match value_type {
+            ValueType::Boolean => self.style.booleans.value(text),
+            _ => text,
+        };
+        self.typed_text("Value", value_type.as_str(), text)
+    }
+
     /// An element that is left out when there is no text.
     pub(crate) fn optional(&mut self, name: &str, text: Option<&str>) -> Result<()> {
         text.map_or(Ok(()), |text| self.text(name, text))
@@ -113,9 +135,9 @@ impl Output {
         self.text(name, &number.to_string())
     }
 
-    /// An element that holds a boolean, as `1` or `0`.
+    /// An element that holds a boolean.
     pub(crate) fn boolean(&mut self, name: &str, value: bool) -> Result<()> {
-        self.text(name, if value { "1" } else { "0" })
+        self.text(name, self.style.booleans.argument(value))
     }
 
     fn header(&mut self, header: &Header) -> Result<()> {
@@ -144,12 +166,33 @@ impl Output {
         if text.is_empty() {
             return Ok(());
         }
+        self.go_on()?;
         let escaped = escape(element, text)?;
         self.writer.write_event(Event::Text(BytesText::from_escaped(escaped)))?;
         Ok(())
     }
 
+    fn begin(&mut self, start: BytesStart<'_>) -> Result<()> {
+        self.go_on()?;
+        if self.style.self_closing {
+            self.begun = Some(start.into_owned());
+            return Ok(());
+        }
+        Ok(self.writer.write_event(Event::Start(start))?)
+    }
+
+    /// What has begun is not empty.
+    fn go_on(&mut self) -> Result<()> {
+        match self.begun.take() {
+            Some(start) => Ok(self.writer.write_event(Event::Start(start))?),
+            None => Ok(()),
+        }
+    }
+
     fn close(&mut self, name: &str) -> Result<()> {
+        if let Some(empty) = self.begun.take() {
+            return Ok(self.writer.write_event(Event::Empty(empty))?);
+        }
         self.writer.write_event(Event::End(BytesEnd::new(name)))?;
         Ok(())
     }

@@ -1,14 +1,15 @@
 //! What every vendor's plugin needs, once: values and rows that are as they should be.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use trellis_cwmp::{DeleteObject, Message, ParameterList, ValueType, cpe_fault};
 
-use crate::arguments::{LIST_BYTES_MAX, name_len, value_len};
+use crate::arguments::value_len;
 use crate::bindings::parameters::Ensured;
 use crate::bindings::types::{self, ParameterValue};
 use crate::fault::limit_reached;
 use crate::host::host_value_type;
+use crate::portions::cut;
 use crate::state::{Failure, RunState, refused};
 
 /// Faults after which a smaller request may succeed.
@@ -18,6 +19,9 @@ const SMALLER_MAY_SUCCEED: [u32; 4] = [
     cpe_fault::RESOURCES_EXCEEDED,
     cpe_fault::INVALID_PARAMETER_NAME,
 ];
+
+/// Name, value and type of what is to be written.
+type Differing<'a> = (&'a str, &'a str, ValueType);
 
 /// Values and their types, by name.
 type Known = HashMap<String, (String, ValueType)>;
@@ -50,12 +54,26 @@ impl RunState {
             }
         }
         let mut ensured = Ensured { written: Vec::new(), missing, status: 0 };
-        for batch in batches(differing, |(name, value, _)| value_len(name, value)) {
-            let written = batch.iter().map(|(name, _, _)| (*name).to_owned());
-            ensured.written.extend(written);
-            let list: ParameterList = batch.into_iter().collect();
-            let status = self.write_values(list, parameter_key.clone()).await?;
-            ensured.status = ensured.status.max(status);
+        let values_max = self.context.portions.values_max;
+        let len = |(name, value, _): &Differing<'_>| value_len(name, value);
+        let mut open: VecDeque<_> = cut(differing, values_max, len).into();
+        while let Some(mut batch) = open.pop_front() {
+            let list: ParameterList = batch.iter().copied().collect();
+            match self.write_values(list, parameter_key.clone()).await {
+                Ok(status) => {
+                    let written = batch.into_iter().map(|(name, _, _)| name.to_owned());
+                    ensured.written.extend(written);
+                    ensured.status = ensured.status.max(status);
+                }
+                Err(Failure::Guest(types::Error::Fault(fault)))
+                    if fault.code == cpe_fault::RESOURCES_EXCEEDED && batch.len() > 1 =>
+                {
+                    let rest = batch.split_off(batch.len() / 2);
+                    open.push_front(rest);
+                    open.push_front(batch);
+                }
+                Err(failure) => return Err(failure),
+            }
         }
         Ok(ensured)
     }
@@ -113,7 +131,7 @@ impl RunState {
         }
     }
 
-    fn check_items(&self, what: &str, count: usize) -> Result<(), Failure> {
+    pub(crate) fn check_items(&self, what: &str, count: usize) -> Result<(), Failure> {
         let limit = self.limits.list_items;
         if count <= limit {
             return Ok(());
@@ -122,29 +140,20 @@ impl RunState {
         Err(refused(format!("there are {count} {what}; the limit is {limit}")))
     }
 
-    /// Reads values that may not all be there: one unknown name fails a whole request, so a
-    /// failing one is halved until the name is found. What was not asked for is not kept.
+    /// Reads values that may not all be there. What was not asked for is not kept.
     async fn read_what_there_is(&mut self, names: Vec<String>) -> Result<Known, Failure> {
         let mut known = Known::with_capacity(names.len());
         let mut bytes = 0_usize;
-        let mut open: Vec<Vec<String>> = batches(names, |name| name_len(name)).collect();
-        open.reverse();
-        while let Some(mut batch) = open.pop() {
-            match self.read_values(batch.clone()).await {
-                Ok(list) => {
-                    let asked: HashSet<&str> = batch.iter().map(String::as_str).collect();
+        let mut portions = self.portions_of(names, &SMALLER_MAY_SUCCEED);
+        while let Some(portion) = portions.next(self).await {
+            match portion {
+                Ok((asked, list)) => {
+                    let asked: HashSet<&str> = asked.iter().map(String::as_str).collect();
                     for row in list.iter().filter(|row| asked.contains(row.name)) {
                         bytes = bytes.saturating_add(row.value.len());
                         known.insert(row.name.to_owned(), (row.value.to_owned(), row.value_type));
                     }
                     self.fits([bytes].into_iter())?;
-                }
-                Err(Failure::Guest(types::Error::Fault(fault)))
-                    if SMALLER_MAY_SUCCEED.contains(&fault.code) && batch.len() > 1 =>
-                {
-                    let rest = batch.split_off(batch.len() / 2);
-                    open.push(rest);
-                    open.push(batch);
                 }
                 Err(Failure::Guest(types::Error::Fault(fault)))
                     if fault.code == cpe_fault::INVALID_PARAMETER_NAME => {}
@@ -175,26 +184,6 @@ fn same(value_type: ValueType, one: &str, other: &str) -> bool {
     }
 }
 
-/// Cuts a list so that each part fits into one envelope.
-fn batches<T>(items: Vec<T>, len: impl Fn(&T) -> usize) -> impl Iterator<Item = Vec<T>> {
-    let mut batches: Vec<Vec<T>> = Vec::new();
-    let mut bytes = 0;
-    for item in items {
-        let more = len(&item);
-        match batches.last_mut() {
-            Some(batch) if bytes + more <= LIST_BYTES_MAX => {
-                bytes += more;
-                batch.push(item);
-            }
-            _ => {
-                bytes = more;
-                batches.push(vec![item]);
-            }
-        }
-    }
-    batches.into_iter()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,15 +197,5 @@ mod tests {
         assert!(same(ValueType::Int, "+5", "05"));
         assert!(!same(ValueType::String, "5", "05"));
         assert!(!same(ValueType::String, "a ", "a"));
-    }
-
-    #[test]
-    fn a_long_list_is_cut_so_that_each_part_fits() {
-        let names: Vec<String> = (0..2_000).map(|n| format!("Device.X.{n:0200}")).collect();
-        let parts: Vec<Vec<String>> = batches(names, |name| name_len(name)).collect();
-        assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), 2_000);
-        for part in &parts {
-            assert!(part.iter().map(|name| name_len(name)).sum::<usize>() <= LIST_BYTES_MAX);
-        }
     }
 }

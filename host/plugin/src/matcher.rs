@@ -41,11 +41,11 @@ pub struct Matcher {
 
 /// How closely a matcher describes a device: first the fields given exactly, then the
 /// characters given in the others. The closest one wins.
-pub(crate) type Specificity = (usize, usize);
+pub type Specificity = (usize, usize);
 
 /// A matcher made ready.
 #[derive(Clone, Debug)]
-pub(crate) struct CompiledMatcher {
+pub struct CompiledMatcher {
     fields: Vec<(Field, Pattern)>,
     specificity: Specificity,
 }
@@ -117,7 +117,8 @@ impl Matcher {
         self.compile().map(|_| ())
     }
 
-    pub(crate) fn compile(&self) -> Result<CompiledMatcher, String> {
+    /// Makes it ready. Fails on a pattern that cannot be read.
+    pub fn compile(&self) -> Result<CompiledMatcher, String> {
         let mut fields = Vec::new();
         let mut specificity = (0, 0);
         for (field, text) in self.fields() {
@@ -136,7 +137,7 @@ impl Matcher {
 
 impl CompiledMatcher {
     /// How closely it describes a device, if it does.
-    pub(crate) fn matches(&self, traits: &Traits<'_>) -> Option<Specificity> {
+    pub fn matches(&self, traits: &Traits<'_>) -> Option<Specificity> {
         let all = self.fields.iter().all(|(field, pattern)| {
             let text = match field {
                 Field::Manufacturer => traits.manufacturer,

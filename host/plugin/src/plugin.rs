@@ -20,7 +20,7 @@ use crate::limits::{Limits, LimitsMax};
 use crate::manifest::Manifest;
 use crate::matcher::CompiledMatcher;
 use crate::run::prepare;
-use crate::state::{Context, Memory, RunState};
+use crate::state::{Context, Memory, Portions, RunState};
 
 /// The largest file that is taken for a plugin, in bytes.
 const FILE_BYTES_MAX: u64 = 32 << 20;
@@ -142,6 +142,7 @@ async fn describe(
         transfers: Vec::new(),
         operations: Vec::new(),
         requested_downloads: Vec::new(),
+        portions: Portions::default(),
         methods_lacking: BTreeSet::new(),
         now_seconds: 0,
         memory: Memory::new(),

@@ -49,6 +49,8 @@ pub struct Finished {
     pub memory: Option<Memory>,
     /// Facts published, and withdrawn.
     pub facts: Vec<(String, Option<FactValue>)>,
+    /// How many values the device can tell at once, if it could not tell more.
+    pub names_learned: Option<usize>,
     /// CPU used, in fuel.
     pub fuel: u64,
     /// Lines of log that were over the limit.
@@ -104,6 +106,7 @@ async fn run(plugin: Arc<Plugin>, context: Context, asks: mpsc::Sender<Ask>) -> 
         // A run that trapped may have stopped half-way through its notes.
         memory: (state.memory_changed && !trapped).then_some(state.context.memory),
         facts: state.facts.into_iter().collect(),
+        names_learned: state.names_learned,
         fuel: state.limits.fuel.saturating_sub(left),
         log_lines_dropped: state.log_lines.saturating_sub(log_lines),
     }
@@ -146,6 +149,7 @@ impl Finished {
             fault: Some(RunFault::new(FaultKind::Busy, "every plugin run is taken")),
             memory: None,
             facts: Vec::new(),
+            names_learned: None,
             fuel: 0,
             log_lines_dropped: 0,
         }

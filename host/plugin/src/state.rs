@@ -47,12 +47,25 @@ pub struct Context {
     pub operations: Vec<(String, OpResultStruct)>,
     /// The files that the device asked for.
     pub requested_downloads: Vec<RequestDownload>,
+    /// How much may be asked of the device at once.
+    pub portions: Portions,
     /// Methods that the device is known not to have.
     pub methods_lacking: BTreeSet<String>,
     /// Seconds since 1970.
     pub now_seconds: u64,
     /// What the plugin kept in earlier sessions.
     pub memory: Memory,
+}
+
+/// How much may be asked of a device at once, beside what the standard allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Portions {
+    /// Names in one GetParameterValues.
+    pub names_max: Option<usize>,
+    /// Values in one SetParameterValues of `ensure-values`.
+    pub values_max: Option<usize>,
+    /// Whether names are asked for level by level only.
+    pub by_level: bool,
 }
 
 /// The value of a fact.
@@ -81,6 +94,8 @@ pub(crate) struct RunState {
     pub(crate) asks: mpsc::Sender<Ask>,
     pub(crate) rpcs: u32,
     pub(crate) addressing: Addressing,
+    /// What the device has shown that it can answer at once, if it could not answer more.
+    pub(crate) names_learned: Option<usize>,
     pub(crate) log_lines: u32,
     pub(crate) memory_refused: bool,
     /// How many bytes the plugin's memory for the device has, keys and values.
@@ -122,6 +137,7 @@ impl RunState {
             asks,
             rpcs: 0,
             addressing,
+            names_learned: None,
             log_lines: 0,
             memory_refused: false,
             memory_bytes,

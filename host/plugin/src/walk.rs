@@ -7,15 +7,19 @@ use crate::state::{Failure, RunState};
 
 /// Faults that say an answer would be too large (TR-069 A.3.2.3; some devices say 9002).
 const TOO_LARGE: [u32; 2] = [cpe_fault::RESOURCES_EXCEEDED, cpe_fault::INTERNAL_ERROR];
+
 impl RunState {
     /// Asks for everything at once, and level by level where the device cannot.
     pub(crate) async fn walk_names(
         &mut self,
         path: String,
     ) -> Result<Vec<ParameterInfoStruct>, Failure> {
-        match self.read_names(path.clone(), false).await {
-            Err(Failure::Guest(types::Error::Fault(fault))) if TOO_LARGE.contains(&fault.code) => {}
-            other => return other,
+        if !self.context.portions.by_level {
+            match self.read_names(path.clone(), false).await {
+                Err(Failure::Guest(types::Error::Fault(fault)))
+                    if TOO_LARGE.contains(&fault.code) => {}
+                other => return other,
+            }
         }
         let mut found: Vec<ParameterInfoStruct> = Vec::new();
         let mut objects = vec![path];

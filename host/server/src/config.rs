@@ -12,7 +12,7 @@ use figment::providers::{Env, Format, Toml};
 use trellis_contact::{ContactSettings, Login, Networks};
 use trellis_plugin_host::{EngineSettings, Limits, LimitsMax, Pattern, RegistrySettings};
 use trellis_session::{
-    Credential, Holder, Redirect, SessionSettings, UnknownDevices, device_named,
+    Booleans, Credential, Holder, Quirk, Redirect, SessionSettings, UnknownDevices, device_named,
 };
 use trellis_southbound::{AuthSettings, Basic, SouthboundSettings, TlsSettings};
 use trellis_store::{DeviceKey, SledSettings};
@@ -23,6 +23,9 @@ use crate::cli::ServeArguments;
 
 /// The defaults, which are also the documentation of every setting.
 pub(crate) const DEFAULT: &str = include_str!("default.toml");
+
+/// What is known of models of devices, in the form of the configuration's [[quirks]].
+const QUIRKS: &str = include_str!("quirks.toml");
 
 /// The folder of plugins that is used when none is named.
 pub(crate) const DEFAULT_PLUGINS: &str = "plugins";
@@ -245,6 +248,33 @@ impl Config {
         self.cwmp.redirects.iter().map(read).collect()
     }
 
+    /// What is known of models of devices, and what the operator adds.
+    fn quirks(&self) -> anyhow::Result<Vec<Quirk>> {
+        let known: KnownQuirks = Figment::from(Toml::string(QUIRKS)).extract()?;
+        let read = |it: &QuirkConfig| {
+            if let Some(status) = it.end_with {
+                anyhow::ensure!(
+                    matches!(status, 200 | 204),
+                    "[[quirks]] end-with is {status}; it must be 200 or 204"
+                );
+            }
+            Ok(Quirk {
+                devices: it.devices.compile().map_err(anyhow::Error::msg)?,
+                ends_with_200: it.end_with.map(|status| status == 200),
+                booleans: it.booleans.map(|booleans| match booleans {
+                    BooleansConfig::Digits => Booleans::Digits,
+                    BooleansConfig::Words => Booleans::Words,
+                }),
+                declaration: it.xml_declaration,
+                self_closing: it.self_closing,
+                names_by_level: it.names_by_level,
+                names_max: it.names_max,
+                values_max: it.values_max,
+            })
+        };
+        known.quirks.iter().chain(&self.quirks).map(read).collect()
+    }
+
     /// How devices are called.
     pub(crate) fn contact(&self) -> ContactSettings {
         let it = &self.connection_request;
@@ -278,6 +308,8 @@ impl Config {
                 UnknownDevicesConfig::Refuse => UnknownDevices::Refuse,
             },
             named_devices: self.cwmp.authentication.named_devices(),
+            quirks: self.quirks()?,
+            models_max: it.models_max,
             redirects: self.redirects()?,
             onboard_again: self.cwmp.authentication.onboard_again,
             realm: self.cwmp.authentication.realm.clone(),
@@ -360,8 +392,11 @@ mod tests {
         assert_eq!(format!("{:?}", config.store()), format!("{store:?}"));
         let contact = ContactSettings::default();
         assert_eq!(format!("{:?}", config.contact()), format!("{contact:?}"));
-        let sessions =
-            SessionSettings { sessions_max: config.sessions_max(), ..SessionSettings::default() };
+        let sessions = SessionSettings {
+            sessions_max: config.sessions_max(),
+            quirks: config.quirks().expect("usable"),
+            ..SessionSettings::default()
+        };
         assert_eq!(format!("{:?}", config.sessions().expect("usable")), format!("{sessions:?}"));
     }
 

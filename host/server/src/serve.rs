@@ -46,7 +46,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let key = ConnectionRequestKey::new(store.secret().await?);
     let connection_request_key = config.gives_logins().then(|| key.clone());
     let settings = SessionSettings { connection_request_key, ..config.sessions()? };
-    let sessions = Sessions::new(Arc::clone(&store), registry, settings);
+    let sessions = Sessions::new(Arc::clone(&store), registry, settings).await?;
     let contact =
         ConnectionRequests::new(Arc::clone(&store), sessions.clone(), key, config.contact());
     let mut listeners = Vec::new();

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
-use trellis_cwmp::{AcsFault, Envelope, Header, Message, Quirks, encode};
+use trellis_cwmp::{AcsFault, Envelope, Header, Message, Quirks, encode_in_style};
 use trellis_store::Step;
 
 use crate::brief::{brief, brief_answer};
+use crate::habits::Habits;
 use crate::metric::limit_reached;
 use crate::open::{Handle, Line};
 use crate::post::{Content, Reply};
@@ -66,6 +67,8 @@ pub(crate) struct Conversation {
     /// From the second POST on.
     silence_agreed: Duration,
     namespace: String,
+    /// How the device wants to be spoken to.
+    pub(crate) habits: Habits,
     /// Begins the ID of every request, so that none is like one of another session.
     id_prefix: String,
     requests: u64,
@@ -111,6 +114,7 @@ impl Conversation {
             silence: SILENCE_MIN,
             silence_agreed: SILENCE_MIN,
             namespace: String::new(),
+            habits: Habits::default(),
             id_prefix: handle.session.as_str().chars().take(8).chain(['-']).collect(),
             requests: 0,
             is_open: false,
@@ -251,7 +255,7 @@ impl Conversation {
 
     /// Ends the session: there is nothing left to say.
     pub(crate) fn end(&mut self) {
-        self.reply(Reply::NoContent);
+        self.reply(if self.habits.ends_with_200 { Reply::Empty } else { Reply::NoContent });
     }
 
     /// Ends the session badly, if an answer is still owed.
@@ -274,7 +278,7 @@ impl Conversation {
     /// Sends a message and gives it back.
     fn send(&mut self, header: Header, message: Message) -> Message {
         let envelope = Envelope { namespace: self.namespace.clone(), header, message };
-        let reply = match encode(&envelope) {
+        let reply = match encode_in_style(&envelope, self.habits.style) {
             Ok(bytes) => Reply::Envelope(bytes),
             // Requests are checked before, so this is a fault of ours.
             Err(error) => {

@@ -34,6 +34,8 @@ pub enum Reply {
     Envelope(Vec<u8>),
     /// Nothing: the session is over. Status 204.
     NoContent,
+    /// The same, for devices that want status 200.
+    Empty,
     /// A violation of the protocol, which ends the session. Status 400.
     BadRequest(String),
     /// Another server is to serve the device, from the same message on: the URL. Status 302 or 307.
@@ -83,6 +85,7 @@ impl fmt::Debug for Reply {
             // There are passwords in requests.
             Self::Envelope(bytes) => write!(f, "Envelope({} bytes)", bytes.len()),
             Self::NoContent => f.write_str("NoContent"),
+            Self::Empty => f.write_str("Empty"),
             Self::Redirect(to) => write!(f, "Redirect({to:?})"),
             Self::BadRequest(why) => write!(f, "BadRequest({why:?})"),
             Self::Forbidden(why) => write!(f, "Forbidden({why:?})"),

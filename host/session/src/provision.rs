@@ -31,7 +31,7 @@ impl Visit {
         };
         let name = plugin.manifest.name.clone();
         let memory = acs.store.memory(&self.key, &name).await.map_err(lost)?;
-        let mut run = Run::start(plugin, self.context(memory));
+        let mut run = Run::start(plugin, self.context(acs, memory));
         let mut end = Ok(());
         let finished = loop {
             let next = tokio::select! {
@@ -70,6 +70,9 @@ impl Visit {
         // What a lost or failed run was told, the next one is told again.
         if end.is_ok() && finished.fault.is_none() {
             self.delivered();
+        }
+        if let Some(names_max) = finished.names_learned {
+            acs.portions.learn(acs.store.as_ref(), &self.model(), names_max).await.map_err(lost)?;
         }
         self.take_in(acs, &name, finished);
         end
@@ -116,7 +119,10 @@ impl Visit {
         matches!(self.events.as_slice(), [event] if event.event_code == "14 HEARTBEAT")
     }
 
-    fn context(&mut self, memory: Memory) -> Context {
+    fn context(&mut self, acs: &Acs, memory: Memory) -> Context {
+        let mut portions = self.habits.portions;
+        // What the operator says goes before what devices have shown.
+        portions.names_max = portions.names_max.or_else(|| acs.portions.names_max(&self.model()));
         let (mut transfers, mut operations) = (Vec::new(), Vec::new());
         let mut wanted = Vec::new();
         for message in self.undelivered() {
@@ -144,6 +150,7 @@ impl Visit {
             transfers,
             requested_downloads: wanted,
             operations,
+            portions,
             methods_lacking: self.header.methods_lacking.clone(),
             now_seconds: u64::try_from(self.began.as_second()).unwrap_or_default(),
             memory: memory.0,

@@ -22,6 +22,7 @@ pub(crate) async fn run(
         cpe.respond_fault(&inform.header, AcsFault::InvalidArguments);
     }
     recorded?;
+    cpe.habits = visit.habits;
     cpe.respond(&inform.header, Message::InformResponse(InformResponse::default()), agreed);
 
     // The device speaks until it has nothing more to say.

@@ -10,13 +10,14 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use trellis_cwmp::{Decoded, DeviceId, Envelope, Message, Quirk, Quirks, decode, is_empty_post};
 use trellis_plugin_host::Registry;
-use trellis_store::{Credential, DeviceKey, Store};
+use trellis_store::{Credential, DeviceKey, Store, StoreError};
 
 use crate::caller::Caller;
 use crate::conversation::{Conversation, Lost, cut, millis};
 use crate::kinds::Kinds;
 use crate::metric::limit_reached;
 use crate::open::{Arrival, Expected, Handle, Join, OpenSessions, Opened};
+use crate::portions::LearnedPortions;
 use crate::post::{Answer, Content, Post, Reply, SessionId};
 use crate::redirect::redirected;
 use crate::session;
@@ -28,6 +29,7 @@ pub(crate) struct Acs {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) settings: SessionSettings,
+    pub(crate) portions: LearnedPortions,
     kinds: Kinds,
 }
 
@@ -49,16 +51,21 @@ struct Shared {
 const SUPERSEDE_WAIT: Duration = Duration::from_secs(10);
 
 impl Sessions {
-    /// No sessions yet.
-    pub fn new(store: Arc<dyn Store>, registry: Arc<Registry>, settings: SessionSettings) -> Self {
+    /// No sessions yet. Reads what models of devices have shown.
+    pub async fn new(
+        store: Arc<dyn Store>,
+        registry: Arc<Registry>,
+        settings: SessionSettings,
+    ) -> Result<Self, StoreError> {
         let kinds = Kinds::new(settings.metric_kinds_max);
-        Self(Arc::new(Shared {
-            acs: Arc::new(Acs { store, registry, settings, kinds }),
+        let portions = LearnedPortions::new(store.learned_portions().await?, settings.models_max);
+        Ok(Self(Arc::new(Shared {
+            acs: Arc::new(Acs { store, registry, settings, portions, kinds }),
             open: OpenSessions::default(),
             tasks: TaskTracker::new(),
             closed: CancellationToken::new(),
             stopping: CancellationToken::new(),
-        }))
+        })))
     }
 
     /// The open session of a POST whose headers have come. `cookies` are the sessions that the

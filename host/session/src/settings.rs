@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::connection_request::ConnectionRequestKey;
+use crate::habits::Quirk;
 use crate::redirect::Redirect;
 
 /// Settings of all sessions.
@@ -20,6 +21,10 @@ pub struct SessionSettings {
     pub unknown_devices: UnknownDevices,
     /// The devices that have a credential in the configuration. Default none.
     pub named_devices: HashSet<String>,
+    /// What devices want, by model; a later row goes before an earlier one. Default nothing.
+    pub quirks: Vec<Quirk>,
+    /// Models of which is remembered how much their devices can tell at once. Default 10,000.
+    pub models_max: usize,
     /// Devices that another server is to serve. Default none.
     pub redirects: Vec<Redirect>,
     /// Whether a device that has a credential of its own may come in with the onboarding one again
@@ -82,6 +87,8 @@ impl Default for SessionSettings {
             silence_max: Duration::from_secs(600),
             unknown_devices: UnknownDevices::Accept,
             named_devices: HashSet::new(),
+            quirks: Vec::new(),
+            models_max: 10_000,
             redirects: Vec::new(),
             onboard_again: true,
             realm: "trellis".to_owned(),

@@ -9,10 +9,11 @@ use trellis_cwmp::{
     encode, is_true, namespace,
 };
 use trellis_plugin_host::{Plugin, Traits};
-use trellis_store::{Changes, Device, DeviceKey, Forget, Session, StoreError, Undelivered};
+use trellis_store::{Changes, Device, DeviceKey, Forget, Model, Session, StoreError, Undelivered};
 
 use crate::caller::{Caller, normalised};
 use crate::conversation::{Conversation, Lost, cut, millis};
+use crate::habits::Habits;
 use crate::learn::is_secret;
 use crate::metric::limit_reached;
 use crate::sessions::Acs;
@@ -39,6 +40,7 @@ pub(crate) struct Visit {
     /// How many requests the device has sent.
     pub(crate) requests: u32,
     pub(crate) plugin: Option<Arc<Plugin>>,
+    pub(crate) habits: Habits,
     pub(crate) header: Device,
     pub(crate) header_changed: bool,
     /// What has yet to be kept.
@@ -64,6 +66,7 @@ impl Visit {
             software_version: String::new(),
             requests: 0,
             plugin: None,
+            habits: Habits::default(),
             header: Device::default(),
             header_changed: false,
             changes: Changes::default(),
@@ -128,7 +131,9 @@ impl Visit {
         self.update_header(&inform, forget);
         let traits = self.traits(&inform.parameter_list);
         let software_version = traits.software_version.to_owned();
+        let habits = Habits::of(&acs.settings.quirks, &traits);
         self.plugin = acs.registry.select(&traits);
+        self.habits = habits;
         self.software_version = software_version;
         self.header.plugin =
             self.plugin.as_ref().map(|it| (it.manifest.name.clone(), it.manifest.version.clone()));
@@ -384,6 +389,15 @@ impl Visit {
             });
         }
         self.keep_all(acs).await
+    }
+
+    /// The model of the device.
+    pub(crate) fn model(&self) -> Model {
+        Model {
+            manufacturer: self.device_id.manufacturer.clone(),
+            product_class: self.device_id.product_class.clone(),
+            software_version: self.header.software_version.clone(),
+        }
     }
 
     /// Milliseconds since 1970, now.

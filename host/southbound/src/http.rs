@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{
     ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
@@ -109,7 +109,8 @@ pub(crate) async fn answer<H: Handler>(
 ) -> Result<HttpResponse, Infallible> {
     connection.requests.fetch_add(1, Ordering::Relaxed);
     let response = respond(request, connection, handler, front).await;
-    connection.in_session.store(response.status() == StatusCode::OK, Ordering::Relaxed);
+    let is_open = response.status() == StatusCode::OK && response.body().size_hint().lower() > 0;
+    connection.in_session.store(is_open, Ordering::Relaxed);
     connection.answers.fetch_add(1, Ordering::Relaxed);
     let status = response.status().as_u16().to_string();
     metrics::counter!("trellis_posts_total", "status" => status).increment(1);
@@ -203,6 +204,7 @@ fn response(reply: Reply, hops: u8, settings: &SouthboundSettings) -> HttpRespon
             response.headers_mut().insert(CONTENT_TYPE, xml);
             response
         }
+        Reply::Empty => Response::new(Full::default()),
         Reply::NoContent => {
             let mut response = Response::new(Full::default());
             *response.status_mut() = StatusCode::NO_CONTENT;

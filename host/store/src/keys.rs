@@ -24,6 +24,8 @@ pub(crate) enum Keyspace {
     Session,
     /// Credentials that the server gave to devices, by user name.
     Credential,
+    /// How much the devices of a model can tell at once, by a hash of the model.
+    Portion,
     /// Tokens of the API, by number.
     ApiToken,
 }
@@ -43,6 +45,7 @@ impl Keyspace {
             Self::Fault => b'f',
             Self::Session => b's',
             Self::Credential => b'c',
+            Self::Portion => b'n',
             Self::ApiToken => b't',
         }
     }

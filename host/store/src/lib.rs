@@ -83,6 +83,13 @@ pub trait Store: Send + Sync + 'static {
     /// a new one may not be the device.
     async fn prove_credential(&self, credential: &Credential) -> Result<(), StoreError>;
 
+    /// How many values the devices of a model can tell at once, where that is less than they were
+    /// asked for.
+    async fn learned_portions(&self) -> Result<Vec<(Model, usize)>, StoreError>;
+
+    /// Keeps that for one model.
+    async fn learn_portion(&self, model: &Model, names_max: usize) -> Result<(), StoreError>;
+
     /// What this installation's passwords are made of: 256 bits that nobody else knows. Made when
     /// first asked for; never changed.
     async fn secret(&self) -> Result<[u8; 32], StoreError>;

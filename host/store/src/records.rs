@@ -150,6 +150,17 @@ pub enum Holder {
     Onboarding,
 }
 
+/// What devices of one kind have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Model {
+    /// The maker's name.
+    pub manufacturer: String,
+    /// The kind of product.
+    pub product_class: String,
+    /// `DeviceInfo.SoftwareVersion`.
+    pub software_version: String,
+}
+
 /// Lets its bearer use the API. The token itself is not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiToken {

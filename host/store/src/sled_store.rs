@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 use sled::{Batch, Db};
 
 use crate::Store;
@@ -354,6 +355,19 @@ impl Store for SledStore {
         let proven = Credential { is_proven: true, ..credential.clone() };
         let kept: Vec<_> = std::iter::once(proven).chain(before).collect();
         self.write_credentials(&credential.username, &kept).await
+    }
+
+    async fn learned_portions(&self) -> Result<Vec<(Model, usize)>, StoreError> {
+        let rows = self.db.scan_prefix(Keyspace::Portion.start());
+        rows.map(|row| codec::read("portion", "", &row?.1)).collect()
+    }
+
+    async fn learn_portion(&self, model: &Model, names_max: usize) -> Result<(), StoreError> {
+        let mut key = Keyspace::Portion.start();
+        key.extend(Sha256::digest(codec::write(model)?));
+        let mut batch = Batch::default();
+        batch.insert(key, codec::write(&(model, names_max))?);
+        self.committer.commit(batch).await
     }
 
     async fn secret(&self) -> Result<[u8; 32], StoreError> {

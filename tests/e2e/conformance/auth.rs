@@ -222,17 +222,8 @@ async fn the_onboarding_credential_opens_no_device_that_has_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_in_the_configuration_that_is_no_text_is_not_quoted() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("trellis.toml");
     let config = "[[cwmp.authentication.credentials]]\nusername = \"a\"\npassword = 87654321\n";
-    std::fs::write(&file, config).expect("written");
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_trellis"))
-        .args(["serve", "--config"])
-        .arg(&file)
-        .output()
-        .expect("it runs");
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(78), "{text}");
+    let text = crate::server::refused(config);
     assert!(text.contains("quotes") && !text.contains("87654321"), "{text}");
 }
 
@@ -315,4 +306,49 @@ async fn a_password_that_the_operator_changed_is_no_longer_valid() {
     server.restart();
     assert_eq!(come_in(&server, &body, "bob", "old").await.1.status, 401);
     assert_eq!(come_in(&server, &body, "bob", "new").await.1.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q010_a_challenge_is_answered_on_a_new_connection() {
+    let server = guarded(&[OWN], "");
+    let body = inform("nothing", "S1");
+    let options = HttpOptions { reconnect: true, ..HttpOptions::default() };
+    let mut cpe = connect_with(&server.url(), options);
+    let challenged = post(&mut cpe, &body).await;
+    let authorization = digest(&challenged, "00D09E-nothing-S1", "secret", 1);
+    let answer = post_as(&mut cpe, &body, &authorization).await;
+    assert!(holds(&answer, "InformResponse"), "{}", answer.text());
+    assert_eq!(post(&mut cpe, "").await.status, 204);
+    assert_eq!(cpe.connections(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q011_digest_without_qop_and_with_an_unknown_one() {
+    let server = guarded(&[OWN], "");
+    let body = inform("nothing", "S1");
+    for (qop, wanted) in [("", 200), (", qop=undefined", 401)] {
+        let mut cpe = connect(&server.url());
+        let challenged = post(&mut cpe, &body).await;
+        let challenge = challenged.header("www-authenticate").expect("a challenge");
+        let (realm, nonce) = (said_in(challenge, "realm"), said_in(challenge, "nonce"));
+        let first = hash(format!("00D09E-nothing-S1:{realm}:secret"));
+        let response = hash(format!("{first}:{nonce}:{}", hash("POST:/".to_owned())));
+        let authorization = format!(
+            "Digest username=\"00D09E-nothing-S1\", realm=\"{realm}\", nonce=\"{nonce}\", \
+             uri=\"/\", response=\"{response}\"{qop}"
+        );
+        let answer = post_as(&mut cpe, &body, &authorization).await;
+        assert_eq!(answer.status, wanted, "{qop}: {}", answer.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q012_any_of_several_credentials_of_a_device_is_good() {
+    let factory = ("00D09E-nothing-S1", "factory", "");
+    let server = guarded(&[OWN, factory], "");
+    for password in ["secret", "factory"] {
+        let body = inform("nothing", "S1");
+        let (_, answer) = come_in(&server, &body, "00D09E-nothing-S1", password).await;
+        assert!(holds(&answer, "InformResponse"), "{password}: {}", answer.text());
+    }
 }

@@ -422,3 +422,43 @@ async fn the_api_calls_no_device_without_a_token_and_says_when_there_is_no_such_
     assert_eq!((status, &said["title"]), (404, &"Not Found".into()), "{said}");
     assert!(!server.log_text().contains(&server.token()), "the token is not in the log");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q072_a_device_that_comes_before_it_answers_has_accepted() {
+    let server = Server::with_config(&guests(), CONFIG);
+    // It takes the connection and says nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    tell(&server, "1", &url, &[("2 PERIODIC", "")]).await;
+    let called = async { call(&server, "1").await };
+    let comes = async {
+        let taken = listener.accept().await.expect("a connection");
+        tell(&server, "1", &url, &[("6 CONNECTION REQUEST", "")]).await;
+        drop(taken);
+    };
+    let (said, ()) = tokio::join!(called, comes);
+    assert_eq!(said["outcome"], "accepted", "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q073_a_device_that_hangs_up_after_its_challenge_is_called_again() {
+    let server = Server::with_config(&guests(), CONFIG);
+    // It does not even say that it will.
+    let closing = format!("{}Connection: close", md5_challenge())
+        .replace("\r\n\r\nConnection: close", "\r\nX-Note: Connection: close\r\n\r\n");
+    let (said, heard) = outcome(&server, "1", &[&closing, &answer_of("200 OK", "")]).await;
+    assert_eq!((said.as_str(), heard.len()), ("accepted", 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q074_each_of_several_logins_is_tried_once() {
+    let more = "[[connection-request.logins]]\nusername = \"other\"\npassword = \"pass\"\n";
+    let server = Server::with_config(&guests(), &format!("{CONFIG}{more}"));
+    let (question, ok) = (md5_challenge(), answer_of("200 OK", ""));
+    let (said, heard) = outcome(&server, "1", &[&question, &question, &ok]).await;
+    assert_eq!((said.as_str(), heard.len()), ("accepted", 3));
+    proves(&heard[1], md5, false, LOGIN);
+    proves(&heard[2], md5, false, ("other", "pass"));
+    let (said, heard) = outcome(&server, "2", &[&question, &question, &question, &ok]).await;
+    assert_eq!((said.as_str(), heard.len()), ("bad-credentials", 3), "and not once more");
+}

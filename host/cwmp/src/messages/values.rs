@@ -120,7 +120,7 @@ pub(super) fn write_list(list: &ParameterList, out: &mut Output) -> Result<(), E
         list.iter().try_for_each(|parameter| {
             out.element("ParameterValueStruct", |out| {
                 out.text("Name", parameter.name)?;
-                out.typed_text("Value", parameter.value_type.as_str(), parameter.value)
+                out.value(parameter.value_type, parameter.value)
             })
         })
     })

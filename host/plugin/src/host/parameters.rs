@@ -125,18 +125,6 @@ impl Host for RunState {
 }
 
 impl RunState {
-    pub(crate) async fn read_values(
-        &mut self,
-        names: Vec<String>,
-    ) -> Result<ParameterList, Failure> {
-        let request = Message::GetParameterValues(GetParameterValues { parameter_names: names });
-        let list = self.ask(request, |answer| match answer {
-            Message::GetParameterValuesResponse(it) => Some(it.parameter_list),
-            _ => None,
-        });
-        list.await
-    }
-
     pub(crate) async fn write_values(
         &mut self,
         parameter_list: ParameterList,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use trellis_contact::IpNet;
+use trellis_plugin_host::Matcher;
 
 use crate::cli::LogFormat;
 
@@ -17,6 +18,8 @@ pub(crate) struct Config {
     pub(crate) operator: OperatorConfig,
     pub(crate) session: SessionConfig,
     pub(super) connection_request: ConnectionRequestConfig,
+    #[serde(default)]
+    pub(super) quirks: Vec<QuirkConfig>,
     pub(crate) store: StoreConfig,
     pub(crate) plugins: PluginsConfig,
     pub(crate) log: LogConfig,
@@ -168,6 +171,7 @@ pub(crate) struct SessionConfig {
     pub(super) steps_max: usize,
     pub(super) tree_changes_max: usize,
     pub(super) undelivered_bytes_max: usize,
+    pub(super) models_max: usize,
     pub(super) transfer_report_seconds_max: u64,
     pub(super) lost_seconds_max: u64,
     pub(super) metric_kinds_max: usize,
@@ -186,6 +190,40 @@ pub(super) struct ConnectionRequestConfig {
     pub(super) deny: Vec<IpNet>,
     #[serde(default)]
     pub(super) logins: Vec<LoginConfig>,
+}
+
+/// The table that ships.
+#[derive(Deserialize)]
+pub(super) struct KnownQuirks {
+    pub(super) quirks: Vec<QuirkConfig>,
+}
+
+/// What devices want that contradict others.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct QuirkConfig {
+    pub(super) devices: Matcher,
+    #[serde(default)]
+    pub(super) end_with: Option<u16>,
+    #[serde(default)]
+    pub(super) booleans: Option<BooleansConfig>,
+    #[serde(default)]
+    pub(super) xml_declaration: Option<bool>,
+    #[serde(default)]
+    pub(super) self_closing: Option<bool>,
+    #[serde(default)]
+    pub(super) names_by_level: Option<bool>,
+    #[serde(default)]
+    pub(super) names_max: Option<usize>,
+    #[serde(default)]
+    pub(super) values_max: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum BooleansConfig {
+    Digits,
+    Words,
 }
 
 /// A user name and its password. `Debug` shows only the former.

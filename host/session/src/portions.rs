@@ -1,0 +1,62 @@
+//! How much the devices of a model can tell at once, as they have shown.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use trellis_store::{Model, Store, StoreError};
+
+use crate::metric::limit_reached;
+
+/// What models have shown. It is small, and read by every session: it is kept in memory.
+pub(crate) struct LearnedPortions {
+    by_model: Mutex<HashMap<Model, usize>>,
+    models_max: usize,
+}
+
+impl LearnedPortions {
+    pub(crate) fn new(learned: Vec<(Model, usize)>, models_max: usize) -> Self {
+        Self { by_model: Mutex::new(learned.into_iter().collect()), models_max }
+    }
+
+    /// How many names a device of this model may be asked for.
+    pub(crate) fn names_max(&self, model: &Model) -> Option<usize> {
+        self.lock().get(model).copied()
+    }
+
+    /// A device of this model could not tell more.
+    pub(crate) async fn learn(
+        &self,
+        store: &dyn Store,
+        model: &Model,
+        names_max: usize,
+    ) -> Result<(), StoreError> {
+        let is_news = {
+            let mut by_model = self.lock();
+            let known = by_model.get(model).copied();
+            if known.is_none() && by_model.len() >= self.models_max {
+                limit_reached("models");
+                return Ok(());
+            }
+            let is_news = known.is_none_or(|known| names_max < known);
+            if is_news {
+                by_model.insert(model.clone(), names_max);
+            }
+            is_news
+        };
+        if !is_news {
+            return Ok(());
+        }
+        tracing::info!(
+            manufacturer = model.manufacturer,
+            product_class = model.product_class,
+            software_version = model.software_version,
+            names_max,
+            "devices of this model are asked for less at once"
+        );
+        store.learn_portion(model, names_max).await
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Model, usize>> {
+        self.by_model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
