@@ -15,3 +15,4 @@ mod plugins;
 mod raw;
 mod server;
 mod sessions;
+mod soak;

@@ -3,6 +3,7 @@
 mod bench;
 mod conformance;
 mod demo;
+mod fuzz;
 mod plugins;
 mod steps;
 mod table;
@@ -27,6 +28,8 @@ enum Command {
     Test,
     /// Prove the statements of the standard one by one; writes docs/conformance.md.
     Conformance,
+    /// Feed what reads devices' messages with inputs that nobody thought of. Wants cargo-fuzz.
+    Fuzz(FuzzArguments),
     /// Check formatting and lints.
     Lint,
     /// Build the plugins into target/plugins.
@@ -43,6 +46,15 @@ struct DemoArguments {
     /// Leave the server running at the end, and say where it is.
     #[arg(long)]
     keep: bool,
+}
+
+#[derive(Args)]
+struct FuzzArguments {
+    /// One of decode, cookie, authorization, http; all of them if none is named.
+    target: Option<String>,
+    /// How long each is fed, in seconds.
+    #[arg(long, default_value_t = 60)]
+    seconds: u32,
 }
 
 #[derive(Subcommand)]
@@ -63,6 +75,9 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run_demo(arguments.keep),
         Command::Test => test::run_all(),
         Command::Conformance => conformance::run_all(),
+        Command::Fuzz(arguments) => {
+            fuzz::run_targets(arguments.target.as_deref(), arguments.seconds)
+        }
         Command::Lint => test::lint(),
         Command::Plugins => plugins::build().map(|_| ()),
         Command::Bench { what: BenchCommand::Session { sessions, json } } => {

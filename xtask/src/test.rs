@@ -31,7 +31,7 @@ pub(crate) fn lint() -> anyhow::Result<()> {
     if works("cargo", &["fmt", "--version"]) {
         announce("checking the formatting");
         run(cargo().args(["fmt", "--all", "--check"]))?;
-        for workspace in plugins::WORKSPACES {
+        for workspace in plugins::WORKSPACES.iter().chain(&["tests/fuzz"]) {
             run(cargo().current_dir(root().join(workspace)).args(["fmt", "--all", "--check"]))?;
         }
     } else {

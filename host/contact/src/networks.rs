@@ -1,7 +1,7 @@
 //! Which addresses may be called. The URL comes from the device: without rules it could make the
 //! server call anything in the operator's network.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
@@ -16,8 +16,9 @@ pub struct Networks {
 }
 
 /// What is never called unless the operator says so.
-const DENY: [&str; 10] = [
+const DENY: [&str; 12] = [
     "0.0.0.0/8",
+    "100.100.100.200/32",
     "127.0.0.0/8",
     "169.254.0.0/16",
     "224.0.0.0/4",
@@ -26,6 +27,7 @@ const DENY: [&str; 10] = [
     "::1/128",
     "fd00:ec2::/32",
     "fe80::/10",
+    "fec0::/10",
     "ff00::/8",
 ];
 
@@ -37,11 +39,30 @@ impl Default for Networks {
 }
 
 impl Networks {
-    /// Whether an address may be called. An IPv4 address in IPv6 form is the IPv4 address.
+    /// Whether an address may be called. An IPv4 address in IPv6 form is the IPv4 address, and one
+    /// that leads to an IPv4 address must be allowed to do so.
     pub fn permit(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         let holds = |networks: &[IpNet]| networks.iter().any(|it| it.contains(&address));
-        holds(&self.allow) && !holds(&self.deny)
+        let leads = match address {
+            IpAddr::V6(address) => embedded(address),
+            IpAddr::V4(_) => None,
+        };
+        holds(&self.allow)
+            && !holds(&self.deny)
+            && leads.is_none_or(|address| self.permit(IpAddr::V4(address)))
+    }
+}
+
+/// The IPv4 address that an IPv6 address leads to: NAT64 (RFC 6052), 6to4 (RFC 3056), and the old
+/// forms of RFC 4291 and RFC 2765.
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [a, b, c, d, e, f, g, h] = address.segments();
+    let of = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    match [a, b, c, d, e, f] {
+        [0x64, 0xff9b, 0, 0, 0, 0] | [0, 0, 0, 0, 0, 0] | [0, 0, 0, 0, 0xffff, 0] => Some(of(g, h)),
+        [0x2002, ..] => Some(of(b, c)),
+        _ => None,
     }
 }
 
@@ -66,6 +87,12 @@ mod tests {
             ("169.254.169.254", false),
             ("::ffff:169.254.169.254", false),
             ("fe80::1", false),
+            ("64:ff9b::7f00:1", false),
+            ("64:ff9b::a9fe:a9fe", false),
+            ("64:ff9b::cb00:7107", true),
+            ("2002:7f00:1::", false),
+            ("::127.0.0.1", false),
+            ("::ffff:0:7f00:1", false),
             ("224.0.0.1", false),
             ("255.255.255.255", false),
         ] {

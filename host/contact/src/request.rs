@@ -30,8 +30,14 @@ pub struct Login {
 /// Devices should answer with nothing; of what they send, this much is read, in bytes.
 const BODY_BYTES_MAX: usize = 16 << 10;
 
+/// As much of a device's own words as is told to the operator, in bytes.
+const DETAIL_BYTES_MAX: usize = 200;
+
 /// The largest head of an answer, in bytes.
 const HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// How long the rest of a challenge may take; without it another connection is made.
+const BODY_MAX: Duration = Duration::from_secs(1);
 
 /// How long one address of several may take to answer at all.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -129,11 +135,14 @@ impl Line<'_> {
         request.body(Empty::new()).map_err(no_url)
     }
 
-    /// Takes the answer in, and keeps the connection if it can be used again.
+    /// Takes the answer in, and keeps the connection if it is to be used again and can be.
     async fn read(&mut self, open: Open, response: Response<Incoming>) -> Answer {
         let (head, body) = response.into_parts();
-        if Limited::new(body, BODY_BYTES_MAX).collect().await.is_ok() {
-            self.open = Some(open);
+        if head.status == StatusCode::UNAUTHORIZED {
+            let rest = Limited::new(body, BODY_BYTES_MAX).collect();
+            if let Ok(Ok(_)) = tokio::time::timeout(BODY_MAX, rest).await {
+                self.open = Some(open);
+            }
         }
         let challenges = head.headers.get_all(WWW_AUTHENTICATE).iter().cloned().collect();
         Answer { status: head.status, challenges }
@@ -144,6 +153,9 @@ async fn open(stream: TcpStream) -> Result<Open, Outcome> {
     let handshake = http1::Builder::new()
         // Old devices compare header names with care for case.
         .title_case_headers(true)
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .ignore_invalid_headers_in_responses(true)
         .max_buf_size(HEAD_BYTES_MAX)
         .handshake(TokioIo::new(stream));
     let (sender, connection) = handshake
@@ -164,6 +176,9 @@ impl Answer {
             builder = builder.challenges(challenge.to_str().unwrap_or_default());
         }
         let unknown = |why: String| {
+            // The device's own words may be in it.
+            let end = why.floor_char_boundary(DETAIL_BYTES_MAX);
+            let why = why.get(..end).unwrap_or_default();
             Outcome::Unreachable(format!("the device's challenge cannot be answered: {why}"))
         };
         let PasswordClient::Digest(mut digest) = builder.build().map_err(unknown)? else {

@@ -43,10 +43,18 @@ impl Target {
         let Some(authority) = uri.authority().filter(|it| !it.as_str().contains('@')) else {
             return Err(no_url("the device's ConnectionRequestURL has no host, or a user name"));
         };
+        let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+        let port = match port.strip_prefix(':') {
+            None | Some("") => HTTP_PORT,
+            Some(port) => match port.parse() {
+                Ok(port) if port > 0 => port,
+                _ => return Err(no_url("the device's ConnectionRequestURL has no such port")),
+            },
+        };
         let path = uri.path_and_query().cloned();
         Ok(Self {
             host: authority.host().trim_matches(['[', ']']).to_owned(),
-            port: authority.port_u16().unwrap_or(HTTP_PORT),
+            port,
             authority: authority.as_str().to_owned(),
             path: path.unwrap_or_else(|| PathAndQuery::from_static("/")),
         })
@@ -122,6 +130,9 @@ mod tests {
             "http://a b/",
             "http://user:password@10.0.0.1/",
             "http:///x",
+            "http://10.0.0.1:99999/",
+            "http://10.0.0.1:0/",
+            "http://10.0.0.1:-1/",
             "/x",
         ] {
             assert!(matches!(Target::read(url), Err(Outcome::NoUrl(_))), "{url}");

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, RawPathParams, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri};
 use serde::Serialize;
 use trellis_store::DeviceKey;
 
@@ -23,12 +23,12 @@ pub(crate) struct Called {
 pub(crate) async fn connection_request(
     State(server): State<Arc<Server>>,
     Path(id): Path<String>,
-    raw: RawPathParams,
+    uri: Uri,
 ) -> Result<Json<Called>, Problem> {
-    // A device's id is percent-encoded by itself: as it is copied from the log it must work, and
-    // also as a program encodes it.
-    let copied = raw.iter().find(|(name, _)| *name == "id").map(|(_, id)| id.to_owned());
-    for id in copied.into_iter().chain([id]) {
+    // A device's id is percent-encoded by itself. A program encodes that once more; people copy it
+    // from the log as it is.
+    let copied = uri.path().split('/').nth(2).unwrap_or_default().to_owned();
+    for id in [id, copied] {
         let device = DeviceKey::from_text(id);
         if let Some(outcome) = server.contact.call(&device).await? {
             return Ok(Json(Called { outcome: outcome.name(), detail: outcome.to_string() }));

@@ -19,6 +19,7 @@ use trellis_store::Store;
 use crate::connections::Bounded;
 use crate::devices;
 use crate::metrics::Metrics;
+use crate::problem::Problem;
 use crate::tokens;
 
 /// What the listener tells of.
@@ -73,6 +74,7 @@ impl Listener {
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(ready))
             .merge(api)
+            .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
             .with_state(server);
         let serving = axum::serve(Bounded::new(self.0), router);
         if let Err(error) = serving.with_graceful_shutdown(stop.cancelled_owned()).await {

@@ -7,6 +7,8 @@
 mod auth;
 mod body;
 mod cookie;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod http;
 mod listener;
 mod redirect;

@@ -2,6 +2,7 @@
 
 use sled::Batch;
 
+use crate::aliases::Aliases;
 use crate::codec;
 use crate::commit::limit_reached;
 use crate::error::StoreError;
@@ -56,7 +57,9 @@ impl SledStore {
         let (names_max, bytes_max) =
             (self.settings.tree_names_max, self.settings.tree_value_bytes_max);
         let (mut news, mut refused) = (0_usize, 0_usize);
+        let mut aliases = Aliases::default();
         for change in changes {
+            let change = aliases.resolve(&mut tree, change);
             match tree.apply_within(change, names_max, bytes_max) {
                 Applied::News => news += 1,
                 Applied::Known => {}

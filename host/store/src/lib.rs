@@ -5,6 +5,7 @@
 //!
 //! Deliberately absent: HTTP, plugins, and every decision about a session.
 
+mod aliases;
 mod batch;
 mod codec;
 mod commit;

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use sled::{Batch, Db};
 
 use crate::Store;
+use crate::aliases::Aliases;
 use crate::codec;
 use crate::commit::Committer;
 use crate::commit::limit_reached;
@@ -269,7 +270,9 @@ impl Store for SledStore {
     async fn tree(&self, device: &DeviceKey) -> Result<Tree, StoreError> {
         let mut tree = self.blocking(device, Self::read_tree).await?;
         if let Some(header) = self.device(device).await? {
+            let mut aliases = Aliases::default();
             for change in informed_changes(header.informed) {
+                let change = aliases.resolve(&mut tree, change);
                 tree.apply(change);
             }
         }

@@ -110,14 +110,10 @@ impl Tree {
         Applied::of(self.apply(change))
     }
 
-    /// Takes in a change; tells whether it was news. A row that is named by its alias is the one
-    /// that has this alias, as far as that is known (TR-069 3.6.1).
+    /// Takes in a change; tells whether it was news.
     pub fn apply(&mut self, change: TreeChange) -> bool {
-        match self.by_number(change) {
+        match change {
             TreeChange::Value { name, value, value_type, at_ms } => {
-                if let Some(row) = name.strip_suffix(ALIAS) {
-                    self.take_over(row, &value);
-                }
                 self.update(name, at_ms, |it| {
                     let is_news = it.value.as_ref() != Some(&value)
                         || it.value_type.as_ref() != Some(&value_type);
@@ -152,67 +148,6 @@ impl Tree {
         is_news
     }
 
-    /// The change with the numbers of rows in place of their aliases.
-    fn by_number(&self, mut change: TreeChange) -> TreeChange {
-        match &mut change {
-            TreeChange::Value { name, .. }
-            | TreeChange::Name { name, .. }
-            | TreeChange::Notification { name, .. }
-            | TreeChange::Removed { path: name } => self.number(name),
-            TreeChange::Only { path, names } => {
-                self.number(path);
-                if names.iter().any(|name| name.contains(ALIAS_BEGIN)) {
-                    *names = std::mem::take(names)
-                        .into_iter()
-                        .map(|mut name| {
-                            self.number(&mut name);
-                            name
-                        })
-                        .collect();
-                }
-            }
-        }
-        change
-    }
-
-    fn number(&self, name: &mut String) {
-        let mut from = 0;
-        while let Some((table, alias, rest)) = alias_in(name, from) {
-            let Some(number) = self.row(table, alias) else {
-                from = name.len() - rest.len();
-                continue;
-            };
-            let numbered = format!("{table}{number}{rest}");
-            from = table.len();
-            *name = numbered;
-        }
-    }
-
-    /// The row of a table that has an alias.
-    fn row(&self, table: &str, alias: &str) -> Option<u32> {
-        let below =
-            self.0.range(table.to_owned()..).take_while(|(name, _)| name.starts_with(table));
-        let mut rows = below.filter(|(_, entry)| entry.value.as_deref() == Some(alias));
-        rows.find_map(|(name, _)| name.strip_prefix(table)?.strip_suffix(ALIAS)?.parse().ok())
-    }
-
-    /// A row's alias is known: what was known of the row by it is the row's.
-    fn take_over(&mut self, row: &str, alias: &str) {
-        let Some((table, number)) = row.rsplit_once('.') else { return };
-        if alias.is_empty() || number.parse::<u32>().is_err() {
-            return;
-        }
-        let aliased = format!("{table}.[{alias}].");
-        let below =
-            self.0.range(aliased.clone()..).take_while(|(name, _)| name.starts_with(&aliased));
-        let names: Vec<String> = below.map(|(name, _)| name.clone()).collect();
-        for name in names {
-            if let (Some(entry), Some(rest)) = (self.0.remove(&name), name.get(aliased.len()..)) {
-                self.0.entry(format!("{row}.{rest}")).or_insert(entry);
-            }
-        }
-    }
-
     fn keep(&mut self, keep: impl Fn(&str) -> bool) -> bool {
         let before = self.0.len();
         self.0.retain(|name, _| keep(name));
@@ -229,18 +164,6 @@ impl Tree {
         }
         parts
     }
-}
-
-/// Where the alias of a row is, and where one stands in a path.
-const ALIAS: &str = ".Alias";
-const ALIAS_BEGIN: &str = ".[";
-
-/// The first row that is named by its alias, from a place on: its table, the alias and what follows.
-fn alias_in(name: &str, from: usize) -> Option<(&str, &str, &str)> {
-    let begin = from + name.get(from..)?.find(ALIAS_BEGIN)?;
-    let (table, row) = name.split_at_checked(begin + 1)?;
-    let (alias, rest) = row.strip_prefix('[')?.split_once(']')?;
-    Some((table, alias, rest))
 }
 
 impl Entry {
@@ -296,34 +219,6 @@ mod tests {
         tree.apply(TreeChange::Only { path: "Device.A.".to_owned(), names });
         let left: Vec<String> = tree.0.into_keys().collect();
         assert_eq!(left, ["Device.A.", "Device.A.1.", "Device.A.1.X", "Device.B"]);
-    }
-
-    #[test]
-    fn a_row_that_is_named_by_its_alias_is_the_one_with_that_number() {
-        let value = |name: &str, value: &str| TreeChange::Value {
-            name: name.to_owned(),
-            value: value.to_owned(),
-            value_type: "string".to_owned(),
-            at_ms: 1,
-        };
-        let mut tree = Tree::default();
-        // Before the alias is known, and after.
-        tree.apply(value("Device.A.[x.1].B.[y].C", "one"));
-        tree.apply(value("Device.A.7.Alias", "x.1"));
-        tree.apply(value("Device.A.[x.1].B.2.Alias", "y"));
-        tree.apply(value("Device.A.[x.1].B.[y].D", "two"));
-        tree.apply(value("Device.A.[z].D", "three"));
-        let names: Vec<&str> = tree.0.keys().map(String::as_str).collect();
-        let wanted = [
-            "Device.A.7.Alias",
-            "Device.A.7.B.2.Alias",
-            "Device.A.7.B.2.C",
-            "Device.A.7.B.2.D",
-            "Device.A.[z].D",
-        ];
-        assert_eq!(names, wanted);
-        tree.apply(TreeChange::Removed { path: "Device.A.[x.1].".to_owned() });
-        assert_eq!(tree.0.len(), 1);
     }
 
     #[test]

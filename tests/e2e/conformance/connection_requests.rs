@@ -207,6 +207,7 @@ async fn s113_what_a_device_answers_to_a_connection_request_is_told_apart() {
         (vec![closing, answer_of("200 OK", close)], "accepted", 2),
         (vec![answer_of("200 OK", "")], "accepted", 1),
         (vec![odd.to_owned()], "accepted", 1),
+        (vec!["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nit".to_owned()], "accepted", 1),
         (vec![answer_of("503 Service Unavailable", "")], "busy", 1),
         (vec![question.clone(), answer_of("503 Service Unavailable", "")], "busy", 2),
         (vec![question.clone(), bad], "bad-credentials", 2),
@@ -417,6 +418,12 @@ async fn the_api_calls_no_device_without_a_token_and_says_when_there_is_no_such_
     for token in ["", "trellis_0000", &format!("{}0", server.token())] {
         let (status, said) = call_with(&server, "00D09E-nothing-1", token).await;
         assert_eq!((status, &said["status"]), (401, &401.into()), "{said}");
+    }
+    // A key has percent signs of its own: as it is copied, and as a program encodes it.
+    tell(&server, "a-b", "", &[("2 PERIODIC", "")]).await;
+    for id in ["00D09E-nothing-a%2Db", "00D09E-nothing-a%252Db"] {
+        let (status, said) = call_with(&server, id, &server.token()).await;
+        assert_eq!((status, &said["outcome"]), (200, &"no-url".into()), "{said}");
     }
     let (status, said) = call_with(&server, "no-such-device", &server.token()).await;
     assert_eq!((status, &said["title"]), (404, &"Not Found".into()), "{said}");

@@ -9,7 +9,8 @@ use std::time::Duration;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use trellis_session::{Caller, Credential};
 
-use self::authorization::{Algorithm, Authorization};
+use self::authorization::Algorithm;
+pub(crate) use self::authorization::Authorization;
 use self::nonce::{Nonces, Problem};
 use crate::http::limit_reached;
 
