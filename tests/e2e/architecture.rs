@@ -82,3 +82,20 @@ fn the_simulated_device_shares_no_code_with_the_server() {
         assert!(!dependencies["trellis-cpe"].contains(room), "trellis-cpe must not know {room}");
     }
 }
+
+/// The texts of a list in a source file.
+fn list_in(file: &str, name: &str) -> BTreeSet<String> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text = std::fs::read_to_string(root.join(file)).expect("the file is there");
+    let (_, rest) = text.split_once(&format!("const {name}: ")).expect("the list is there");
+    let (_, rest) = rest.split_once("= [").expect("its begin");
+    let (list, _) = rest.split_once("];").expect("its end");
+    list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_host_and_the_plugins_that_ship_know_secrets_by_the_same_words() {
+    let host = list_in("host/session/src/learn.rs", "SECRET_WORDS");
+    assert!(host.contains("password"), "{host:?}");
+    assert_eq!(host, list_in("plugins/common/src/desired.rs", "SECRETS"));
+}

@@ -104,6 +104,8 @@ impl AuthenticationConfig {
             realm: self.realm.clone(),
             nonce_time: Duration::from_secs(self.nonce_seconds),
             nonces_max: self.nonces_max,
+            wrong_max: self.wrong_passwords_max,
+            wrong_time: Duration::from_secs(self.wrong_passwords_seconds),
             offer_sha256: self.offer_sha256,
             basic: match basic {
                 BasicConfig::Never => Basic::Never,

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -80,8 +81,9 @@ pub(crate) struct Front {
 }
 
 /// What one connection remembers.
-#[derive(Default)]
 pub(crate) struct Connection {
+    /// Who is at its other end.
+    source: IpAddr,
     /// The session that last used it, for devices without cookies.
     session: Mutex<Option<SessionId>>,
     /// How many requests have come, and how many of them are answered.
@@ -138,8 +140,12 @@ async fn respond<H: Handler>(
         Some(_) => Ok(Caller::Anonymous),
         None => {
             let given = |username: String| async move { handler.credentials(&username).await };
-            let (secure, certificate) = (connection.is_secure, connection.certificate.as_deref());
-            let proof = Proof { headers: &head.headers, secure, certificate };
+            let proof = Proof {
+                headers: &head.headers,
+                source: connection.source,
+                secure: connection.is_secure,
+                certificate: connection.certificate.as_deref(),
+            };
             authenticator.check(head.method.as_str(), proof, given).await
         }
     };
@@ -147,11 +153,14 @@ async fn respond<H: Handler>(
         Ok(caller) => caller,
         Err(unproved) => {
             linger(memory, &head.headers, body);
-            if unproved == Unproved::Busy {
-                let why = "too many devices come in at once".to_owned();
-                return response(Reply::Unavailable(why), hops, settings);
-            }
-            return challenge(authenticator, unproved, connection.is_secure);
+            let why = match unproved {
+                Unproved::Busy => "too many devices come in at once",
+                Unproved::Guessed => "too many wrong passwords",
+                Unproved::Wrong | Unproved::Stale => {
+                    return challenge(authenticator, unproved, connection.is_secure);
+                }
+            };
+            return response(Reply::Unavailable(why.to_owned()), hops, settings);
         }
     };
     let max = if arrival.is_some() {
@@ -246,9 +255,22 @@ pub(crate) fn limit_reached(limit: &'static str) {
 // === impl Connection ===
 
 impl Connection {
+    /// One that everybody on the way can read.
+    pub(crate) fn new(source: IpAddr) -> Self {
+        Self {
+            source,
+            session: Mutex::default(),
+            requests: AtomicUsize::default(),
+            answers: AtomicUsize::default(),
+            in_session: AtomicBool::default(),
+            is_secure: false,
+            certificate: None,
+        }
+    }
+
     /// One with TLS.
-    pub(crate) fn secure(certificate: Option<String>) -> Self {
-        Self { is_secure: true, certificate, ..Self::default() }
+    pub(crate) fn secure(source: IpAddr, certificate: Option<String>) -> Self {
+        Self { is_secure: true, certificate, ..Self::new(source) }
     }
 
     fn session(&self) -> Option<SessionId> {

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,8 +81,8 @@ impl Listener {
                 accepted = self.listener.accept() => accepted,
                 () = stop.cancelled() => break,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, address) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Most often too many open files: others must end first.
                     tracing::warn!(%error, "cannot accept a connection");
@@ -99,7 +99,7 @@ impl Listener {
             connections.spawn(async move {
                 let open = metrics::gauge!("trellis_connections_open");
                 open.increment(1);
-                serve_stream(stream, tls.as_deref(), handler, front, stop).await;
+                serve_stream(stream, address.ip(), tls.as_deref(), handler, front, stop).await;
                 open.decrement(1);
                 drop(permit);
             });
@@ -117,6 +117,7 @@ impl Listener {
 
 async fn serve_stream<H: Handler>(
     stream: TcpStream,
+    source: IpAddr,
     tls: Option<&Tls>,
     handler: H,
     front: Arc<Front>,
@@ -125,11 +126,11 @@ async fn serve_stream<H: Handler>(
     // Answers are small and complete; nothing is gained by waiting for more.
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
-        return serve_connection(stream, Connection::default(), handler, front, stop).await;
+        return serve_connection(stream, Connection::new(source), handler, front, stop).await;
     };
     match tls.accept(stream).await {
         Ok(stream) => {
-            let connection = Connection::secure(common_name(&stream));
+            let connection = Connection::secure(source, common_name(&stream));
             serve_connection(stream, connection, handler, front, stop).await;
         }
         Err(problem) => {

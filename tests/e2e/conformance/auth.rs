@@ -352,3 +352,36 @@ async fn q012_any_of_several_credentials_of_a_device_is_good() {
         assert!(holds(&answer, "InformResponse"), "{password}: {}", answer.text());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_guesses_has_to_wait_and_nobody_else() {
+    let other = ("00D09E-nothing-S2", "secret", "");
+    let limit = "[cwmp.authentication]\nwrong-passwords-max = 3\nwrong-passwords-seconds = 2\n";
+    let server = guarded(&[OWN, other], limit);
+    let body = inform("nothing", "S1");
+    for _ in 0..3 {
+        let (_, answer) = come_in(&server, &body, "00D09E-nothing-S1", "guess").await;
+        assert_eq!(answer.status, 401);
+    }
+    let (_, answer) = come_in(&server, &body, "00D09E-nothing-S1", "secret").await;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(answer.header("retry-after").is_some());
+    // A neighbour behind the same address is not disturbed.
+    let neighbour = inform("nothing", "S2");
+    let (_, answer) = come_in(&server, &neighbour, "00D09E-nothing-S2", "secret").await;
+    assert!(holds(&answer, "InformResponse"), "{}", answer.text());
+    tokio::time::sleep(std::time::Duration::from_millis(2_100)).await;
+    let (_, answer) = come_in(&server, &body, "00D09E-nothing-S1", "secret").await;
+    assert!(holds(&answer, "InformResponse"), "{}", answer.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_more_answers_can_be_remembered_devices_are_to_come_later() {
+    let server = guarded(&[OWN], "[cwmp.authentication]\nnonces-max = 1\n");
+    let body = inform("nothing", "S1");
+    let (_, answer) = come_in(&server, &body, "00D09E-nothing-S1", "secret").await;
+    assert!(holds(&answer, "InformResponse"), "{}", answer.text());
+    let (_, answer) = come_in(&server, &body, "00D09E-nothing-S1", "secret").await;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(answer.header("retry-after").is_some());
+}

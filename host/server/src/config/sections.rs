@@ -59,6 +59,8 @@ pub(super) struct AuthenticationConfig {
     pub(super) realm: String,
     pub(super) nonce_seconds: u64,
     pub(super) nonces_max: usize,
+    pub(super) wrong_passwords_max: u32,
+    pub(super) wrong_passwords_seconds: u64,
     pub(super) offer_sha256: bool,
     pub(super) onboard_again: bool,
     pub(super) basic: BasicConfig,

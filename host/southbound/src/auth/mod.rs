@@ -1,9 +1,11 @@
 //! Authentication of devices by HTTP (TR-069 3.4.4): Digest, and Basic where it is allowed.
 
 mod authorization;
+mod guesses;
 mod nonce;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -11,6 +13,7 @@ use trellis_session::{Caller, Credential};
 
 use self::authorization::Algorithm;
 pub(crate) use self::authorization::Authorization;
+use self::guesses::Guesses;
 use self::nonce::{Nonces, Problem};
 use crate::http::limit_reached;
 
@@ -26,6 +29,11 @@ pub struct AuthSettings {
     pub nonce_time: Duration,
     /// Challenges whose answers are remembered, so that none counts twice. Default 100,000.
     pub nonces_max: usize,
+    /// Wrong passwords of one user name from one source; further ones are not looked at for
+    /// `wrong_time`, and answered with 503. 0 is no limit. Default 10.
+    pub wrong_max: u32,
+    /// See `wrong_max`. Default 60 s.
+    pub wrong_time: Duration,
     /// Whether SHA-256 is offered beside MD5, which most devices know alone. Default no: some
     /// devices give up on what they do not know.
     pub offer_sha256: bool,
@@ -43,6 +51,8 @@ impl Default for AuthSettings {
             realm: "trellis".to_owned(),
             nonce_time: Duration::from_secs(300),
             nonces_max: 100_000,
+            wrong_max: 10,
+            wrong_time: Duration::from_secs(60),
             offer_sha256: false,
             basic: Basic::OverTls,
             credentials: Vec::new(),
@@ -64,6 +74,8 @@ pub enum Basic {
 /// What a device sends to prove who it is.
 pub(crate) struct Proof<'a> {
     pub(crate) headers: &'a HeaderMap,
+    /// Where it comes from.
+    pub(crate) source: IpAddr,
     /// Whether it comes over TLS.
     pub(crate) secure: bool,
     /// The common name of its certificate.
@@ -74,6 +86,7 @@ pub(crate) struct Proof<'a> {
 pub(crate) struct Authenticator {
     settings: AuthSettings,
     nonces: Nonces,
+    guesses: Guesses,
 }
 
 /// Why a device is asked for its credentials, once more or for the first time.
@@ -83,6 +96,8 @@ pub(crate) enum Unproved {
     Wrong,
     /// They are right, and no more answers can be remembered for now.
     Busy,
+    /// Too many wrong ones were sent.
+    Guessed,
     /// They are right, and the challenge that they answer is over: the device can repeat them
     /// without asking anybody.
     Stale,
@@ -92,7 +107,8 @@ impl Authenticator {
     /// Fails when the system has no random numbers.
     pub(crate) fn new(settings: AuthSettings) -> std::io::Result<Self> {
         let nonces = Nonces::new(settings.nonce_time, settings.nonces_max)?;
-        Ok(Self { settings, nonces })
+        let guesses = Guesses::new(settings.wrong_max, settings.wrong_time);
+        Ok(Self { settings, nonces, guesses })
     }
 
     /// Finds out who sent a POST that may begin a session. `given` finds the credentials that
@@ -119,6 +135,10 @@ impl Authenticator {
             return Ok(Caller::Anonymous);
         }
         let username = authorization.username();
+        if !self.guesses.may_try(proof.source, username) {
+            limit_reached("wrong_passwords");
+            return Err(Unproved::Guessed);
+        }
         let own = self.settings.credentials.iter().filter(|it| it.username == username).cloned();
         let mut credentials: Vec<Credential> = own.collect();
         credentials.extend(given(username.to_owned()).await);
@@ -131,6 +151,7 @@ impl Authenticator {
         }
         let holder = holder.ok_or_else(|| {
             metrics::counter!("trellis_authentication_failures_total").increment(1);
+            self.guesses.note(proof.source, username);
             Unproved::Wrong
         })?;
         if let Authorization::Digest(digest) = &authorization {
