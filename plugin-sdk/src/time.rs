@@ -58,8 +58,8 @@ fn split_zone(time: &str) -> Option<(&str, i64)> {
     let (time, zone) = time.split_at(at);
     let sign = if zone.starts_with('-') { -1 } else { 1 };
     let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-    let (hours, minutes) = (hours.parse::<i64>().ok()?, minutes.parse::<i64>().ok()?);
-    Some((time, sign * (hours * 3_600 + minutes * 60)))
+    let number = |text: &str| text.parse::<u8>().ok().filter(|it| *it < 60).map(i64::from);
+    Some((time, sign * (number(hours)? * 3_600 + number(minutes)? * 60)))
 }
 
 fn numbers(text: &str, separator: char) -> Option<[i64; 3]> {
@@ -101,6 +101,8 @@ mod tests {
             ("2024-05-01T10:00:00.5-01:30", Some(Time::Absolute(1_714_563_000))),
             ("2019-03-05T11:54::14", None),
             ("2019-13-05T11:54:14Z", None),
+            ("2024-05-01T10:00:00+9999999999999999:00", None),
+            ("2024-05-01T10:00:00+-5:00", None),
             ("", None),
             ("soon", None),
         ] {

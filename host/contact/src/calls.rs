@@ -55,30 +55,36 @@ struct Shared {
     key: ConnectionRequestKey,
     settings: ContactSettings,
     permits: Semaphore,
-    called: Mutex<HashMap<DeviceKey, Called>>,
+    calls: Mutex<Calls>,
+}
+
+/// Devices that are being called, or were.
+#[derive(Default)]
+struct Calls {
+    by_device: HashMap<DeviceKey, Called>,
+    /// When those that are over were last dropped.
+    swept: Option<Instant>,
 }
 
 /// A device that is being called, or was.
-#[derive(Clone, Copy)]
 struct Called {
-    at: Instant,
+    /// Until when it is not called again.
+    until: Instant,
+    /// When it was called, in milliseconds since 1970.
     at_ms: i64,
 }
 
-/// A device that is being called. Unless it accepts, it may be called again at once.
+/// A call. Dropped before its outcome, the device may have heard it all the same.
 struct Call<'a> {
     shared: &'a Shared,
     device: &'a DeviceKey,
-    is_accepted: bool,
 }
 
-impl Drop for Call<'_> {
-    fn drop(&mut self) {
-        if !self.is_accepted {
-            self.shared.lock().remove(self.device);
-        }
-    }
-}
+/// How long a device that is busy, or refuses the login, is left alone.
+const REFUSED_PAUSE: Duration = Duration::from_secs(10);
+
+/// How often calls that are over are dropped.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// How long a session that is about to end may take.
 const END_WAIT: Duration = Duration::from_secs(5);
@@ -92,79 +98,94 @@ impl ConnectionRequests {
         settings: ContactSettings,
     ) -> Self {
         let permits = Semaphore::new(settings.requests_max);
-        let called = Mutex::default();
-        Self(Arc::new(Shared { store, sessions, key, settings, permits, called }))
+        let calls = Mutex::default();
+        Self(Arc::new(Shared { store, sessions, key, settings, permits, calls }))
     }
 
     /// Calls a device, unless it is here. `None` if there is no such device.
     pub async fn call(&self, device: &DeviceKey) -> Result<Option<Outcome>, StoreError> {
-        let Some(header) = self.0.store.device(device).await? else { return Ok(None) };
-        let outcome = self.0.call(device, &header).await;
+        let Some(outcome) = self.0.call(device).await? else { return Ok(None) };
         metrics::counter!("trellis_connection_requests_total", "outcome" => outcome.name())
             .increment(1);
-        tracing::info!(%device, outcome = outcome.name(), detail = %outcome, "connection request");
+        let detail = outcome.to_string();
+        let detail = detail.as_str();
+        tracing::info!(%device, outcome = outcome.name(), detail, "connection request");
         Ok(Some(outcome))
     }
 }
 
 impl Shared {
-    async fn call(&self, device: &DeviceKey, header: &Device) -> Outcome {
+    async fn call(&self, device: &DeviceKey) -> Result<Option<Outcome>, StoreError> {
+        // From here on no session of the device can begin unseen.
+        let comes = self.sessions.expect(device);
         match self.sessions.join(device) {
-            Join::Joined => return Outcome::InSession,
+            Join::Joined => return Ok(Some(Outcome::InSession)),
             Join::Ending(ended) => {
                 let _ = tokio::time::timeout(END_WAIT, ended.cancelled()).await;
             }
             Join::None => {}
         }
+        // What that session has told counts.
+        let Some(header) = self.store.device(device).await? else { return Ok(None) };
         let target = match Target::read(&header.connection_request_url) {
             Ok(target) => target,
-            Err(outcome) => return outcome,
+            Err(outcome) => return Ok(Some(outcome)),
         };
         let Ok(_permit) = self.permits.try_acquire() else {
             metrics::counter!("trellis_limit_reached_total", "limit" => "connection_requests")
                 .increment(1);
-            return Outcome::TooMany;
+            return Ok(Some(Outcome::TooMany));
         };
-        let mut call = match self.begin(device, header) {
+        let call = match self.begin(device, &header) {
             Ok(call) => call,
-            Err(seconds) => return Outcome::Waiting(seconds),
+            Err(seconds) => return Ok(Some(Outcome::Waiting(seconds))),
         };
-        // Some devices open their session before they answer.
-        let comes = self.sessions.expect(device);
+        let logins = self.logins(device, &header);
         let calling = async {
             match target.addresses(&self.settings.networks).await {
-                Ok(addresses) => {
-                    request::call(&target, &addresses, &self.logins(device, header)).await
-                }
+                Ok(addresses) => request::call(&target, &addresses, &logins).await,
                 Err(outcome) => outcome,
             }
         };
+        let request_max = self.settings.request_max;
         let outcome = tokio::select! {
-            called = tokio::time::timeout(self.settings.request_max, calling) => {
-                called.unwrap_or_else(|_| {
-                    let seconds = self.settings.request_max.as_secs();
-                    Outcome::Unreachable(format!("the device did not answer in {seconds} s"))
-                })
-            }
-            () = comes.session() => Outcome::Accepted,
+            called = tokio::time::timeout(request_max, calling) => called,
+            // Some devices open their session before they answer.
+            () = comes.session() => Ok(Outcome::Accepted),
         };
-        call.is_accepted = outcome == Outcome::Accepted;
-        explained(outcome, header)
+        let (outcome, pause) = match outcome {
+            // Whether it heard the request is not known.
+            Err(_) => {
+                let seconds = request_max.as_secs();
+                let why = format!("the device did not answer in {seconds} s");
+                (Outcome::Unreachable(why), self.settings.repeat)
+            }
+            Ok(Outcome::Accepted) => (Outcome::Accepted, self.settings.repeat),
+            Ok(outcome @ (Outcome::Busy | Outcome::BadCredentials)) => (outcome, REFUSED_PAUSE),
+            Ok(outcome) => (outcome, Duration::ZERO),
+        };
+        call.end(pause);
+        Ok(Some(explained(outcome, &header)))
     }
 
     /// Takes note that a device is called; or says for how many seconds it may not be.
     fn begin<'a>(&'a self, device: &'a DeviceKey, header: &Device) -> Result<Call<'a>, u64> {
-        let now = Called { at: Instant::now(), at_ms: Timestamp::now().as_millisecond() };
-        let repeat = self.settings.repeat;
-        let mut called = self.lock();
-        called.retain(|_, it| it.at.elapsed() < repeat);
-        if let Some(before) = called.get(device)
+        let now = Instant::now();
+        let mut calls = self.lock();
+        if calls.swept.is_none_or(|swept| now.duration_since(swept) > SWEEP) {
+            calls.by_device.retain(|_, it| it.until > now);
+            calls.swept = Some(now);
+        }
+        if let Some(before) = calls.by_device.get(device)
+            && before.until > now
             && !has_come(header, before.at_ms)
         {
-            return Err(repeat.saturating_sub(before.at.elapsed()).as_secs() + 1);
+            return Err(before.until.duration_since(now).as_secs() + 1);
         }
-        called.insert(device.clone(), now);
-        Ok(Call { shared: self, device, is_accepted: false })
+        let until = now + self.settings.request_max + self.settings.repeat;
+        let called = Called { until, at_ms: Timestamp::now().as_millisecond() };
+        calls.by_device.insert(device.clone(), called);
+        Ok(Call { shared: self, device })
     }
 
     /// The logins that the device may know, the likeliest first.
@@ -179,8 +200,17 @@ impl Shared {
         given.chain(self.settings.logins.iter().cloned()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<DeviceKey, Called>> {
-        self.called.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Call<'_> {
+    /// It has an outcome; the device is left alone for `pause` from now.
+    fn end(self, pause: Duration) {
+        if let Some(called) = self.shared.lock().by_device.get_mut(self.device) {
+            called.until = Instant::now() + pause;
+        }
     }
 }
 

@@ -11,21 +11,26 @@ pub struct Networks {
     /// Where devices are. Default everywhere.
     pub allow: Vec<IpNet>,
     /// What is never called, also if it is allowed. Default: the machine itself, link-local
-    /// addresses, where clouds keep their secrets, and what is no single host's address.
+    /// addresses, the known ones where clouds keep their secrets, and what is no single host's
+    /// address.
     pub deny: Vec<IpNet>,
 }
 
 /// What is never called unless the operator says so.
-const DENY: [&str; 12] = [
+const DENY: [&str; 16] = [
     "0.0.0.0/8",
     "100.100.100.200/32",
     "127.0.0.0/8",
+    "168.63.129.16/32",
     "169.254.0.0/16",
     "224.0.0.0/4",
     "240.0.0.0/4",
     "::/128",
     "::1/128",
+    "64:ff9b:1::/48",
+    "2001::/32",
     "fd00:ec2::/32",
+    "fd20:ce::254/128",
     "fe80::/10",
     "fec0::/10",
     "ff00::/8",

@@ -10,8 +10,8 @@ pub enum Outcome {
     Accepted,
     /// Nothing was sent: the device is in a session, which takes up what is queued for it.
     InSession,
-    /// Nothing was sent: the device was called a moment ago and has yet to come. It may be called
-    /// again in so many seconds.
+    /// Nothing was sent: the device was called a moment ago. It may be called again in so many
+    /// seconds.
     Waiting(u64),
     /// The device is busy, or was called too often: status 503.
     Busy,
@@ -53,7 +53,7 @@ impl fmt::Display for Outcome {
             Self::Accepted => f.write_str("the device has accepted the connection request"),
             Self::InSession => f.write_str("the device is in a session"),
             Self::Waiting(seconds) => {
-                write!(f, "the device was called and has yet to come; call again in {seconds} s")
+                write!(f, "the device was called a moment ago; call it again in {seconds} s")
             }
             Self::Busy => f.write_str("the device is busy or was called too often (503)"),
             Self::BadCredentials => {

@@ -184,14 +184,17 @@ impl Answer {
         let PasswordClient::Digest(mut digest) = builder.build().map_err(unknown)? else {
             return Err(unknown("it is not for HTTP Digest".to_owned()));
         };
-        let response = digest.respond(&PasswordParams {
-            username: &login.username,
-            password: &login.password,
-            uri: target.path.as_str(),
-            method: "GET",
-            body: Some(&[]),
-        });
-        let response = response.map_err(unknown)?;
+        let mut respond = |body| {
+            digest.respond(&PasswordParams {
+                username: &login.username,
+                password: &login.password,
+                uri: target.path.as_str(),
+                method: "GET",
+                body,
+            })
+        };
+        // With a body the library prefers `auth-int`, which many devices offer and do not have.
+        let response = respond(None).or_else(|_| respond(Some(&[]))).map_err(unknown)?;
         HeaderValue::try_from(response).map_err(|error| unknown(error.to_string()))
     }
 

@@ -1,9 +1,10 @@
 //! Where a device is called, as it tells in its Informs.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use hyper::Uri;
 use hyper::http::uri::PathAndQuery;
+use tokio::sync::Semaphore;
 
 use crate::networks::Networks;
 use crate::outcome::Outcome;
@@ -65,13 +66,7 @@ impl Target {
     pub(crate) async fn addresses(&self, networks: &Networks) -> Result<Vec<SocketAddr>, Outcome> {
         let found: Vec<SocketAddr> = match self.host.parse::<IpAddr>() {
             Ok(address) => vec![SocketAddr::new(address, self.port)],
-            Err(_) => match tokio::net::lookup_host((self.host.as_str(), self.port)).await {
-                Ok(found) => found.collect(),
-                Err(error) => {
-                    let why = format!("the name {:?} has no address: {error}", self.host);
-                    return Err(Outcome::Unreachable(why));
-                }
-            },
+            Err(_) => self.look_up().await?,
         };
         let allowed: Vec<SocketAddr> =
             found.into_iter().filter(|it| networks.permit(it.ip())).collect();
@@ -81,13 +76,30 @@ impl Target {
         }
         Ok(allowed)
     }
+
+    /// A lookup cannot be cut short; it keeps its place until it ends by itself.
+    async fn look_up(&self) -> Result<Vec<SocketAddr>, Outcome> {
+        let Ok(place) = LOOKUPS.try_acquire() else { return Err(Outcome::TooMany) };
+        let (host, port) = (self.host.clone(), self.port);
+        let lookup = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            (host.as_str(), port).to_socket_addrs().map(Iterator::collect)
+        });
+        let found = lookup.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        found.map_err(|error| {
+            Outcome::Unreachable(format!("the name {:?} has no address: {error}", self.host))
+        })
+    }
 }
+
+/// Names that are looked up at once: each takes a thread for as long as the network likes.
+static LOOKUPS: Semaphore = Semaphore::const_new(16);
 
 /// A UDPConnectionRequestAddress with its port, which is 80 where the device tells none
 /// (TR-069 G.2.2.3). `None` where there is no address.
 pub(crate) fn udp_address(told: &str) -> Option<String> {
     let told = told.trim();
-    if told.is_empty() {
+    if told.is_empty() || told.contains(char::is_control) {
         return None;
     }
     let has_port = told.parse::<SocketAddr>().is_ok();
@@ -150,6 +162,7 @@ mod tests {
             ("[2001:db8::1]:1024", Some("[2001:db8::1]:1024")),
             ("2001:db8::1", Some("[2001:db8::1]:80")),
             (" ", None),
+            ("192.0.2.1:1\nforged", None),
         ] {
             assert_eq!(udp_address(told).as_deref(), address, "{told}");
         }

@@ -20,6 +20,9 @@ pub enum TokenError {
     /// The system has no random numbers.
     #[error("no token can be made: {0}")]
     Random(#[from] getrandom::Error),
+    /// It cannot be shown.
+    #[error("the first token of the API cannot be shown: {0}")]
+    Show(#[from] std::io::Error),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -28,11 +31,14 @@ pub enum TokenError {
 /// How every token begins, so that it is known for one wherever it turns up.
 const PREFIX: &str = "trellis_";
 
-/// Makes the first token of an installation, to be shown to whoever starts it, and only then.
-/// `None` where there are tokens.
-pub async fn first_token(store: &dyn Store) -> Result<Option<String>, TokenError> {
+/// Makes the first token of an installation, unless there are tokens, and shows it to whoever starts
+/// it. It counts once it was shown.
+pub async fn first_token(
+    store: &dyn Store,
+    show: impl FnOnce(&str) -> std::io::Result<()>,
+) -> Result<(), TokenError> {
     if !store.api_tokens().await?.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
     let mut random = [0; 20];
     getrandom::fill(&mut random)?;
@@ -40,8 +46,9 @@ pub async fn first_token(store: &dyn Store) -> Result<Option<String>, TokenError
     let token = format!("{PREFIX}{digits}");
     let created_ms = Timestamp::now().as_millisecond();
     let name = "first".to_owned();
+    show(&token)?;
     store.add_api_token(&ApiToken { name, sha256: hash(&token), created_ms }).await?;
-    Ok(Some(token))
+    Ok(())
 }
 
 /// Lets requests pass that bear a token.

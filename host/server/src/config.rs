@@ -129,6 +129,11 @@ impl Config {
             "[connection-request] repeat-seconds-min is {}; TR-069 3.2.2.1 wants at least 30",
             self.connection_request.repeat_seconds_min
         );
+        anyhow::ensure!(
+            (1..=100_000).contains(&self.connection_request.requests_max),
+            "[connection-request] requests-max is {}; it must be 1 to 100000",
+            self.connection_request.requests_max
+        );
         for (section, bytes) in [
             ("plugins.limits", self.plugins.limits.memory_bytes),
             ("plugins.limits-max", self.plugins.limits_max.memory_bytes),

@@ -1,5 +1,6 @@
 //! `trellis serve`: wires the rooms, and takes them down in order.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -58,9 +59,13 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     }
     let operators = bind_operators(config.operator.listen).await?;
     let operator = operators.as_ref().map(trellis_northbound::Listener::address).transpose()?;
-    if let Some(token) = trellis_northbound::first_token(store.as_ref()).await? {
+    if operator.is_some() {
         // Not to the log: it is a secret.
-        println!("trellis: the first token of the API; it is not shown again: {token}");
+        let show = |token: &str| {
+            let mut output = std::io::stdout().lock();
+            writeln!(output, "trellis: the first token of the API, shown only now: {token}")
+        };
+        trellis_northbound::first_token(store.as_ref(), show).await?;
     }
     tracing::info!(
         cwmp = addresses.join(", "),

@@ -142,6 +142,11 @@ impl Conversation {
         self.line.wanted.take()
     }
 
+    /// Nobody is to leave work to this session any more.
+    pub(crate) fn close_to_work(&self) {
+        self.line.wanted.close();
+    }
+
     /// How long the session has lasted.
     pub(crate) fn elapsed(&self) -> Duration {
         self.began.elapsed()

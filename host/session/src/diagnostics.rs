@@ -3,6 +3,7 @@
 use trellis_cwmp::{GetParameterValues, Message};
 
 use crate::conversation::{Conversation, Lost};
+use crate::notes::diagnostics;
 use crate::sessions::Acs;
 use crate::visit::Visit;
 
@@ -22,9 +23,15 @@ impl Visit {
         for object in started {
             let parameter_names = vec![object.clone()];
             let request = Message::GetParameterValues(GetParameterValues { parameter_names });
-            if let Message::Fault(fault) = self.carry(acs, cpe, request).await? {
+            let has_state = match self.carry(acs, cpe, request).await? {
+                Message::GetParameterValuesResponse(it) => {
+                    it.parameter_list.iter().any(|row| diagnostics(row.name).is_some())
+                }
+                _ => false,
+            };
+            if !has_state {
                 // The object is gone, or cannot be read: it is not asked for again.
-                tracing::warn!(object, code = fault.fault_code, "no results of diagnostics");
+                tracing::warn!(object, "there are no results of diagnostics");
                 self.header_changed |= self.header.diagnostics.remove(&object);
             }
         }

@@ -63,7 +63,14 @@ impl Visit {
         }
         let parameter_key = self.header.parameter_key.clone();
         let request = SetParameterValues { parameter_list, parameter_key };
-        let answer = self.carry(acs, cpe, Message::SetParameterValues(request)).await?;
-        Ok(!matches!(answer, Message::Fault(_)))
+        // It says nothing of whose the device's other values are.
+        let (acknowledged, changed_ms) = (
+            self.header.acknowledged_parameter_key.take(),
+            self.header.changed_elsewhere_ms.take(),
+        );
+        let answer = self.carry(acs, cpe, Message::SetParameterValues(request)).await;
+        self.header.acknowledged_parameter_key = acknowledged;
+        self.header.changed_elsewhere_ms = changed_ms;
+        Ok(!matches!(answer?, Message::Fault(_)))
     }
 }

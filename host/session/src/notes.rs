@@ -2,6 +2,7 @@
 
 use trellis_cwmp::{Message, ParameterList, cpe_fault};
 
+use crate::metric::limit_reached;
 use crate::visit::Visit;
 
 /// The parameter that holds a device's password for connection requests, below its root.
@@ -9,6 +10,9 @@ const LOGIN: &str = ".ManagementServer.ConnectionRequestPassword";
 
 /// The parameter with which diagnostics are started, and which tells their end.
 const DIAGNOSTICS: &str = "DiagnosticsState";
+
+/// How the states begin in which diagnostics have ended (TR-181, `DiagnosticsState`).
+const ENDS: [&str; 3] = ["Complete", "Error", "Cancel"];
 
 /// Diagnostics that are waited for at once.
 const DIAGNOSTICS_MAX: usize = 32;
@@ -58,11 +62,13 @@ impl Visit {
                 header.has_login = true;
                 self.header_changed = true;
             }
-            if let Some(object) = diagnostics(row.name)
-                && row.value == "Requested"
-                && header.diagnostics.len() < DIAGNOSTICS_MAX
-            {
+            let Some(object) = diagnostics(row.name).filter(|_| row.value == "Requested") else {
+                continue;
+            };
+            if header.diagnostics.len() < DIAGNOSTICS_MAX {
                 self.header_changed |= header.diagnostics.insert(object.to_owned());
+            } else if !header.diagnostics.contains(object) {
+                limit_reached("diagnostics");
             }
         }
     }
@@ -72,7 +78,8 @@ impl Visit {
         if self.header.diagnostics.is_empty() {
             return;
         }
-        let ended = list.iter().filter(|row| row.value != "Requested");
+        let is_end = |state: &str| ENDS.iter().any(|end| state.starts_with(end));
+        let ended = list.iter().filter(|row| is_end(row.value));
         for object in ended.filter_map(|row| diagnostics(row.name)) {
             self.header_changed |= self.header.diagnostics.remove(object);
         }
@@ -80,6 +87,6 @@ impl Visit {
 }
 
 /// The object whose diagnostics a parameter starts.
-fn diagnostics(name: &str) -> Option<&str> {
+pub(crate) fn diagnostics(name: &str) -> Option<&str> {
     name.strip_suffix(DIAGNOSTICS).filter(|object| object.ends_with('.'))
 }

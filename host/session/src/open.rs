@@ -190,6 +190,13 @@ impl OpenSessions {
         }
     }
 
+    /// Ends the session that a device has, if it has one.
+    pub(crate) fn supersede(&self, device: &DeviceKey) {
+        if let Some(handle) = self.lock().devices.get(device) {
+            handle.superseded.cancel();
+        }
+    }
+
     /// Waits from now on for a session of a device to begin.
     pub(crate) fn expect<'a>(&'a self, device: &'a DeviceKey) -> Expected<'a> {
         let (begins, begun) = oneshot::channel();
@@ -218,6 +225,11 @@ impl Wanted {
     /// Asks the session to look for work. No if it does not look any more.
     fn want(&self) -> bool {
         self.0.fetch_max(WANTED, Ordering::AcqRel) != ENDING
+    }
+
+    /// The session looks for no more work, whatever comes.
+    pub(crate) fn close(&self) {
+        self.0.store(ENDING, Ordering::Release);
     }
 
     /// Whether there may be new work. If not, the session has looked for the last time.

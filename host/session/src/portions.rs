@@ -13,6 +13,9 @@ pub(crate) struct LearnedPortions {
     models_max: usize,
 }
 
+/// The least that is remembered of a model.
+const NAMES_LEAST: usize = 8;
+
 impl LearnedPortions {
     pub(crate) fn new(learned: Vec<(Model, usize)>, models_max: usize) -> Self {
         Self { by_model: Mutex::new(learned.into_iter().collect()), models_max }
@@ -23,29 +26,28 @@ impl LearnedPortions {
         self.lock().get(model).copied()
     }
 
-    /// A device of this model could not tell more.
+    /// A device of this model could not tell more. One device speaks for all of its model, so it
+    /// cannot make them all be asked for next to nothing.
     pub(crate) async fn learn(
         &self,
         store: &dyn Store,
         model: &Model,
         names_max: usize,
     ) -> Result<(), StoreError> {
-        let is_news = {
-            let mut by_model = self.lock();
+        let names_max = names_max.max(NAMES_LEAST);
+        {
+            let by_model = self.lock();
             let known = by_model.get(model).copied();
+            if known.is_some_and(|known| known <= names_max) {
+                return Ok(());
+            }
             if known.is_none() && by_model.len() >= self.models_max {
                 limit_reached("models");
                 return Ok(());
             }
-            let is_news = known.is_none_or(|known| names_max < known);
-            if is_news {
-                by_model.insert(model.clone(), names_max);
-            }
-            is_news
-        };
-        if !is_news {
-            return Ok(());
         }
+        store.learn_portion(model, names_max).await?;
+        self.lock().insert(model.clone(), names_max);
         tracing::info!(
             manufacturer = model.manufacturer,
             product_class = model.product_class,
@@ -53,7 +55,7 @@ impl LearnedPortions {
             names_max,
             "devices of this model are asked for less at once"
         );
-        store.learn_portion(model, names_max).await
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Model, usize>> {

@@ -71,10 +71,15 @@ impl Visit {
         if end.is_ok() && finished.fault.is_none() {
             self.delivered();
         }
-        if let Some(names_max) = finished.names_learned {
-            acs.portions.learn(acs.store.as_ref(), &self.model(), names_max).await.map_err(lost)?;
-        }
+        let names_learned = finished.names_learned;
         self.take_in(acs, &name, finished);
+        if let Some(names_max) = names_learned
+            && let Err(error) =
+                acs.portions.learn(acs.store.as_ref(), &self.model(), names_max).await
+        {
+            // It will be learned again.
+            tracing::warn!(%error, "what a model can tell at once was not kept");
+        }
         end
     }
 
@@ -121,8 +126,8 @@ impl Visit {
 
     fn context(&mut self, acs: &Acs, memory: Memory) -> Context {
         let mut portions = self.habits.portions;
-        // What the operator says goes before what devices have shown.
-        portions.names_max = portions.names_max.or_else(|| acs.portions.names_max(&self.model()));
+        let learned = acs.portions.names_max(&self.model());
+        portions.names_max = portions.names_max.into_iter().chain(learned).min();
         let (mut transfers, mut operations) = (Vec::new(), Vec::new());
         let mut wanted = Vec::new();
         for message in self.undelivered() {

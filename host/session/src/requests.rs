@@ -101,13 +101,13 @@ fn ended(
         command_key: cut(command_key),
         method: method.to_owned(),
         file_type: cut(file_type::as_requested(file_type)),
-        software_version: visit.header.software_version.clone(),
+        software_version: visit.software_version.clone(),
         requested_ms: now_ms,
         expires_ms: now_ms,
         end: Some(TransferEnd {
             at_ms: now_ms,
             outcome: TransferOutcome::of_fault(fault.fault_code, &cut(&fault.fault_string)),
-            software_version: visit.header.software_version.clone(),
+            software_version: visit.software_version.clone(),
             complete_time: cut(complete_time),
         }),
     }

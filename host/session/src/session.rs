@@ -40,6 +40,10 @@ pub(crate) async fn run(
         }
     }
 
+    if visit.header.is_quarantined {
+        cpe.close_to_work();
+    }
+
     // Now it is our turn: the plugin speaks, then what operators queued.
     visit.provision(acs, cpe).await?;
     if !visit.header.is_quarantined {

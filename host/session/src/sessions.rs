@@ -127,7 +127,10 @@ impl Sessions {
                 let visit = Visit::new(inform.device_id.clone(), caller);
                 let redirects = &self.0.acs.settings.redirects;
                 match redirected(redirects, &visit.key).filter(|_| may_redirect) {
-                    Some(to) if visit.caller.may_be(&visit.key).is_ok() => Answer::redirect(to),
+                    Some(to) if visit.caller.may_be(&visit.key).is_ok() => {
+                        self.0.open.supersede(&visit.key);
+                        Answer::redirect(to)
+                    }
                     _ => self.begin(visit, envelope, quirks).await,
                 }
             }
@@ -304,6 +307,7 @@ impl Shared {
             Ok(()) => session::run(&self.acs, &mut cpe, &mut visit, inform).await,
             Err(lost) => Err(lost),
         };
+        cpe.close_to_work();
         if let Err(lost) = &result {
             // The outcome of a lost session is for the operator; nobody waits for it.
             let _ = visit.record(&self.acs, &mut cpe, &lost.to_string()).await;

@@ -25,9 +25,11 @@ impl Visit {
         let Some(begun) = begun.find(|it| it.command_key == told.command_key) else {
             return Ok(());
         };
-        let (before, after) = (&begun.software_version, &self.header.software_version);
+        let (before, after) = (&begun.software_version, &self.software_version);
         tracing::info!(device = %self.key, before, after, "firmware was upgraded");
-        if before != after || after.is_empty() {
+        // Some devices report before they boot, or tell no version.
+        let has_booted = self.header.last_boot_ms.is_some_and(|at_ms| at_ms >= begun.requested_ms);
+        if before != after || after.is_empty() || !has_booted {
             return Ok(());
         }
         metrics::counter!("trellis_firmware_unchanged_total").increment(1);

@@ -234,6 +234,7 @@ impl Visit {
             header.parameter_key.clear();
             header.acknowledged_parameter_key = None;
             header.changed_elsewhere_ms = None;
+            header.undelivered_change = false;
             header.diagnostics.clear();
             header.has_login = false;
             header.methods_lacking.clear();
@@ -332,9 +333,10 @@ impl Visit {
     /// A plugin has seen everything.
     pub(crate) fn delivered(&mut self) {
         let header = &mut self.header;
-        self.header_changed |= !header.undelivered_events.is_empty()
-            || !header.undelivered_messages.is_empty()
-            || std::mem::take(&mut header.undelivered_change);
+        self.header_changed |= header.undelivered_change
+            || !header.undelivered_events.is_empty()
+            || !header.undelivered_messages.is_empty();
+        header.undelivered_change = false;
         header.undelivered_events.clear();
         header.undelivered_messages.clear();
     }

@@ -61,7 +61,7 @@ pub struct SledStore {
 const CREDENTIALS_MAX: usize = 4;
 
 /// The format of a data folder that this program writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const FORMAT_KEY: &[u8] = b"!format";
 const SECRET_KEY: &[u8] = b"!secret";
 
@@ -442,7 +442,11 @@ fn check_format(db: &Db, folder: &Path) -> Result<(), StoreError> {
         Some(stored) => {
             let found = <[u8; 4]>::try_from(stored.as_ref()).map(u32::from_be_bytes);
             match found {
-                Ok(found) if found <= FORMAT => Ok(()),
+                Ok(FORMAT) => Ok(()),
+                Ok(found) if found < FORMAT => {
+                    let why = "it is of a version before the first release; use an empty folder";
+                    Err(open_error(folder, why))
+                }
                 Ok(found) => Err(StoreError::Newer {
                     folder: folder.display().to_string(),
                     found,

@@ -299,8 +299,9 @@ async fn s086_a_parameter_key_that_is_not_ours_is_told_to_the_plugin() {
     ]));
     let key = "Device.ManagementServer.ParameterKey";
     for told in ["before", "ours", "theirs", "ours"] {
-        let (mut cpe, asked) =
-            open_with(&server, &with_parameter(&script_inform(), key, told)).await;
+        // With an event that is kept until a plugin has seen it.
+        let inform = with_events(&script_inform(), &[("4 VALUE CHANGE", "")]);
+        let (mut cpe, asked) = open_with(&server, &with_parameter(&inform, key, told)).await;
         assert!(asked.text().contains("<ParameterKey>ours</ParameterKey>"), "{}", asked.text());
         assert_eq!(post(&mut cpe, &status(&asked, "SetParameterValues", 0)).await.status, 204);
     }
