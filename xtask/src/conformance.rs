@@ -58,7 +58,10 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
     std::fs::write(&file, document(&statements, &quirks, &totals))
         .with_context(|| format!("cannot write {}", file.display()))?;
     eprintln!("{}", dim(&format!("written to {}", file.display())));
-    let failed = statements.values().chain(quirks.values()).any(|it| it.result() == "failed");
+    let failed = statements
+        .values()
+        .chain(quirks.values())
+        .any(|it| matches!(it.result(), "failed" | "open"));
     ensure!(!failed, "some statements are not true");
     Ok(())
 }
@@ -81,19 +84,28 @@ fn run_tests(mut told: impl FnMut(&str, bool)) -> anyhow::Result<()> {
         (None, Some(stderr)) => Box::new(stderr),
         (None, None) => anyhow::bail!("cargo has no output"),
     };
+    let mut any_failed = false;
     for line in BufReader::new(output).lines() {
         let line = line?;
         let mut words = line.split_whitespace();
         match (words.next(), words.next_back()) {
             (Some("PASS"), Some(name)) => told(name, true),
-            (Some("FAIL"), Some(name)) => told(name, false),
+            // The last three are how a test ends that does not get to its end.
+            (Some("FAIL" | "TIMEOUT" | "SIGABRT" | "SIGSEGV"), Some(name)) => {
+                any_failed = true;
+                told(name, false);
+            }
             (Some("test"), Some("ok")) => told(words.next().unwrap_or_default(), true),
-            (Some("test"), Some("FAILED")) => told(words.next().unwrap_or_default(), false),
+            (Some("test"), Some("FAILED")) => {
+                any_failed = true;
+                told(words.next().unwrap_or_default(), false);
+            }
             _ => {}
         }
     }
-    // Whether a test failed is in the table.
-    child.wait()?;
+    let status = child.wait()?;
+    // Whether a test failed is in the table; that they could not run is not.
+    ensure!(status.success() || any_failed, "the tests could not be run: {status}");
     Ok(())
 }
 

@@ -79,7 +79,10 @@ impl Target {
 
     /// A lookup cannot be cut short; it keeps its place until it ends by itself.
     async fn look_up(&self) -> Result<Vec<SocketAddr>, Outcome> {
-        let Ok(place) = LOOKUPS.try_acquire() else { return Err(Outcome::TooMany) };
+        let Ok(place) = LOOKUPS.try_acquire() else {
+            metrics::counter!("trellis_limit_reached_total", "limit" => "lookups").increment(1);
+            return Err(Outcome::TooMany);
+        };
         let (host, port) = (self.host.clone(), self.port);
         let lookup = tokio::task::spawn_blocking(move || {
             let _place = place;

@@ -23,13 +23,15 @@ impl Visit {
         for object in started {
             let parameter_names = vec![object.clone()];
             let request = Message::GetParameterValues(GetParameterValues { parameter_names });
-            let has_state = match self.carry(acs, cpe, request).await? {
+            let may_come = match self.carry(acs, cpe, request).await? {
                 Message::GetParameterValuesResponse(it) => {
-                    it.parameter_list.iter().any(|row| diagnostics(row.name).is_some())
+                    let mut rows = it.parameter_list.iter();
+                    // One that was never begun, such as after a reboot, says `None`.
+                    rows.any(|row| diagnostics(row.name).is_some() && row.value != "None")
                 }
                 _ => false,
             };
-            if !has_state {
+            if !may_come {
                 // The object is gone, or cannot be read: it is not asked for again.
                 tracing::warn!(object, "there are no results of diagnostics");
                 self.header_changed |= self.header.diagnostics.remove(&object);

@@ -71,6 +71,7 @@ impl Visit {
         let answer = self.carry(acs, cpe, Message::SetParameterValues(request)).await;
         self.header.acknowledged_parameter_key = acknowledged;
         self.header.changed_elsewhere_ms = changed_ms;
+        self.header_changed = true;
         Ok(!matches!(answer?, Message::Fault(_)))
     }
 }

@@ -47,7 +47,10 @@ impl LearnedPortions {
             }
         }
         store.learn_portion(model, names_max).await?;
-        self.lock().insert(model.clone(), names_max);
+        let mut by_model = self.lock();
+        let least = by_model.get(model).copied().unwrap_or(usize::MAX).min(names_max);
+        by_model.insert(model.clone(), least);
+        drop(by_model);
         tracing::info!(
             manufacturer = model.manufacturer,
             product_class = model.product_class,

@@ -126,8 +126,8 @@ impl Visit {
 
     fn context(&mut self, acs: &Acs, memory: Memory) -> Context {
         let mut portions = self.habits.portions;
-        let learned = acs.portions.names_max(&self.model());
-        portions.names_max = portions.names_max.into_iter().chain(learned).min();
+        // What the table says goes before what devices have shown: it is the way out of that.
+        portions.names_max = portions.names_max.or_else(|| acs.portions.names_max(&self.model()));
         let (mut transfers, mut operations) = (Vec::new(), Vec::new());
         let mut wanted = Vec::new();
         for message in self.undelivered() {

@@ -128,7 +128,10 @@ impl Sessions {
                 let redirects = &self.0.acs.settings.redirects;
                 match redirected(redirects, &visit.key).filter(|_| may_redirect) {
                     Some(to) if visit.caller.may_be(&visit.key).is_ok() => {
-                        self.0.open.supersede(&visit.key);
+                        // Whoever knows only what all new devices know does not end it.
+                        if !visit.caller.is_onboarding() {
+                            self.0.open.supersede(&visit.key);
+                        }
                         Answer::redirect(to)
                     }
                     _ => self.begin(visit, envelope, quirks).await,

@@ -130,7 +130,7 @@ impl Visit {
         self.admit(acs, is_known)?;
         self.update_header(&inform, forget);
         let traits = self.traits(&inform.parameter_list);
-        let software_version = traits.software_version.to_owned();
+        let software_version = cut(traits.software_version);
         let habits = Habits::of(&acs.settings.quirks, &traits);
         self.plugin = acs.registry.select(&traits);
         self.habits = habits;

@@ -33,6 +33,8 @@ pub(crate) async fn session(
     canned.args(["canned", "--listen", "127.0.0.1:0"]);
     let canned = figures(&mut canned, &folder.path().join("canned"), sessions, parked).await?;
     let mut trellis = Command::new(server);
+    // A login is given once in a device's life: it is no part of what is measured.
+    trellis.env("TRELLIS_CONNECTION_REQUEST__GIVE_LOGINS", "false");
     trellis
         .args([
             "serve",

@@ -385,3 +385,47 @@ async fn where_no_more_answers_can_be_remembered_devices_are_to_come_later() {
     assert_eq!(answer.status, 503, "{}", answer.text());
     assert!(answer.header("retry-after").is_some());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s044_each_algorithm_that_a_device_may_choose_proves_it() {
+    let server = guarded(&[OWN], "[cwmp.authentication]\noffer-sha256 = true\n");
+    let body = inform("nothing", "S1");
+    let sha256 = |text: String| -> String {
+        sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    for algorithm in ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess"] {
+        let hash = |text| if algorithm.starts_with("SHA") { sha256(text) } else { hash(text) };
+        let mut cpe = connect(&server.url());
+        let challenged = post(&mut cpe, &body).await;
+        let base = algorithm.trim_end_matches("-sess");
+        let named = format!("algorithm={base}");
+        let challenge = challenged.all("www-authenticate").find(|it| it.contains(&named));
+        let challenge = challenge.expect("it is offered");
+        let (realm, nonce) = (said_in(challenge, "realm"), said_in(challenge, "nonce"));
+        let mut first = hash(format!("00D09E-nothing-S1:{realm}:secret"));
+        if algorithm.ends_with("-sess") {
+            first = hash(format!("{first}:{nonce}:0a4f113b"));
+        }
+        let second = hash("POST:/".to_owned());
+        let response = hash(format!("{first}:{nonce}:00000001:0a4f113b:auth:{second}"));
+        let authorization = format!(
+            "Digest username=\"00D09E-nothing-S1\", realm=\"{realm}\", nonce=\"{nonce}\", \
+             uri=\"/\", qop=auth, nc=00000001, cnonce=\"0a4f113b\", response=\"{response}\", \
+             algorithm={algorithm}"
+        );
+        let answer = post_as(&mut cpe, &body, &authorization).await;
+        assert!(holds(&answer, "InformResponse"), "{algorithm}: {}", answer.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_device_with_a_wrong_onboarding_password_does_not_stop_the_others() {
+    let limit = "[cwmp.authentication]\nwrong-passwords-max = 1\n";
+    let server = guarded(&[("welcome", "to all", "onboarding = true")], limit);
+    let body = inform("nothing", "S1");
+    for password in ["wrong", "wrong", "to all"] {
+        let (_, answer) = come_in(&server, &body, "welcome", password).await;
+        let wanted = if password == "wrong" { 401 } else { 200 };
+        assert_eq!(answer.status, wanted, "{}", answer.text());
+    }
+}

@@ -121,6 +121,16 @@ async fn s111_a_crash_between_storing_an_event_and_answering_loses_nothing() {
     let (_, end) = open_with(&server, &again).await;
     assert_eq!(end.status, 204);
     assert_eq!(said(&server, 0)["step.1"], "1 BOOT/,M Reboot/k");
+
+    // It has answered when it dies: the device has forgotten the events.
+    let reboot = with_events(&script_inform(), &[("1 BOOT", ""), ("M Reboot", "l")]);
+    let mut cpe = connect(&server.url());
+    assert_eq!(post(&mut cpe, &reboot).await.status, 200);
+    server.kill();
+    server.restart();
+    let (_, end) = open(&server).await;
+    assert_eq!(end.status, 204);
+    assert_eq!(said(&server, 1)["step.1"], "2 PERIODIC/,1 BOOT/,M Reboot/l");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,7 +79,6 @@ informs_are_accepted! {
         let it = without(&it, "MaxEnvelopes");
         without(&it, "ParameterList").into_bytes()
     };
-    q079_many_devices_of_one_address: |it| it.replace(">S1<", ">behind another<").into_bytes();
 }
 
 #[tokio::test(flavor = "multi_thread")]

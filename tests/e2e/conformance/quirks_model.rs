@@ -234,3 +234,17 @@ async fn q078_a_vendors_own_type_of_file_is_asked_for() {
     let (_, asked) = open(&server).await;
     assert!(asked.text().contains("<FileType>X 00D09E Ring Tones</FileType>"), "{}", asked.text());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q079_devices_behind_one_address_have_sessions_side_by_side() {
+    let server = Server::start(&guests());
+    let mut cpes = Vec::new();
+    for serial in ["S1", "behind S1", "too"] {
+        let mut cpe = connect(&server.url());
+        assert!(holds(&post(&mut cpe, &inform("four", serial)).await, "InformResponse"));
+        cpes.push(cpe);
+    }
+    for cpe in &mut cpes {
+        assert!(holds(&post(cpe, "").await, "GetParameterValues"));
+    }
+}

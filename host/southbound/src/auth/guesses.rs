@@ -18,12 +18,16 @@ pub(crate) struct Guesses {
 /// Sources and user names that are remembered; those that were not seen for long go first.
 const REMEMBERED_MAX: u64 = 100_000;
 
+/// The longest that they are remembered.
+const FORGET_MAX: Duration = Duration::from_secs(86_400);
+
 /// As much of a user name as tells it from others, in bytes.
 const USERNAME_BYTES_MAX: usize = 256;
 
 impl Guesses {
     /// None yet. They are forgotten `forget` after the first of them.
     pub(crate) fn new(wrong_max: u32, forget: Duration) -> Self {
+        let forget = forget.min(FORGET_MAX);
         let wrong = Cache::builder().max_capacity(REMEMBERED_MAX).time_to_live(forget).build();
         Self { wrong, wrong_max }
     }
