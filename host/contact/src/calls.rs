@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use trellis_session::{ConnectionRequestKey, Join, Sessions};
+use trellis_session::{ConnectionRequestKey, Join, Sessions, limit_reached};
 use trellis_store::{Device, DeviceKey, Store, StoreError};
 
 use crate::networks::Networks;
@@ -132,8 +132,7 @@ impl Shared {
             Err(outcome) => return Ok(Some(outcome)),
         };
         let Ok(_permit) = self.permits.try_acquire() else {
-            metrics::counter!("trellis_limit_reached_total", "limit" => "connection_requests")
-                .increment(1);
+            limit_reached("connection_requests");
             return Ok(Some(Outcome::TooMany));
         };
         let call = match self.begin(device, &header) {

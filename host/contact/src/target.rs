@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use hyper::Uri;
 use hyper::http::uri::PathAndQuery;
 use tokio::sync::Semaphore;
+use trellis_session::limit_reached;
 
 use crate::networks::Networks;
 use crate::outcome::Outcome;
@@ -80,7 +81,7 @@ impl Target {
     /// A lookup cannot be cut short; it keeps its place until it ends by itself.
     async fn look_up(&self) -> Result<Vec<SocketAddr>, Outcome> {
         let Ok(place) = LOOKUPS.try_acquire() else {
-            metrics::counter!("trellis_limit_reached_total", "limit" => "lookups").increment(1);
+            limit_reached("lookups");
             return Err(Outcome::TooMany);
         };
         let (host, port) = (self.host.clone(), self.port);

@@ -6,9 +6,9 @@ use crate::arguments::{LIST_BYTES_MAX, name_len};
 use crate::bindings::types;
 use crate::state::{Failure, RunState};
 
-/// Faults of a device that has asked too much of itself: a smaller request may succeed (TR-069
+/// Faults of a device that was asked for too much: a smaller request may succeed (TR-069 A.3.2.3,
 /// A.5.1; some devices say 9002).
-const TOO_MUCH: [u32; 2] = [cpe_fault::RESOURCES_EXCEEDED, cpe_fault::INTERNAL_ERROR];
+pub(crate) const TOO_MUCH: [u32; 2] = [cpe_fault::RESOURCES_EXCEEDED, cpe_fault::INTERNAL_ERROR];
 
 /// Values that are read in portions.
 pub(crate) struct ReadInPortions<'a> {

@@ -11,7 +11,7 @@ use wasmtime::Store;
 
 use crate::bindings::log;
 use crate::engine::FUEL_YIELD_INTERVAL;
-use crate::fault::{FaultKind, RunFault};
+use crate::fault::{FaultKind, RunFault, limit_reached};
 use crate::plugin::Plugin;
 use crate::state::{Context, FactValue, Memory, RunState};
 
@@ -80,7 +80,7 @@ async fn run(plugin: Arc<Plugin>, context: Context, asks: mpsc::Sender<Ask>) -> 
     let limits = Arc::clone(&plugin.limits);
     let wall = limits.wall;
     let Ok(_permit) = plugin.engine.permits.try_acquire() else {
-        metrics::counter!("trellis_limit_reached_total", "limit" => "plugin_runs").increment(1);
+        limit_reached("plugin_runs");
         return Finished::busy();
     };
     let settings = Arc::clone(&plugin.settings);

@@ -1,12 +1,10 @@
 //! All names below a path.
 
-use trellis_cwmp::{ParameterInfoStruct, cpe_fault};
+use trellis_cwmp::ParameterInfoStruct;
 
 use crate::bindings::types;
+use crate::portions::TOO_MUCH;
 use crate::state::{Failure, RunState};
-
-/// Faults that say an answer would be too large (TR-069 A.3.2.3; some devices say 9002).
-const TOO_LARGE: [u32; 2] = [cpe_fault::RESOURCES_EXCEEDED, cpe_fault::INTERNAL_ERROR];
 
 impl RunState {
     /// Asks for everything at once, and level by level where the device cannot.
@@ -17,7 +15,7 @@ impl RunState {
         if !self.context.portions.by_level {
             match self.read_names(path.clone(), false).await {
                 Err(Failure::Guest(types::Error::Fault(fault)))
-                    if TOO_LARGE.contains(&fault.code) => {}
+                    if TOO_MUCH.contains(&fault.code) => {}
                 other => return other,
             }
         }

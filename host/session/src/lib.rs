@@ -32,6 +32,7 @@ mod visit;
 pub use caller::{Caller, device_named};
 pub use connection_request::ConnectionRequestKey;
 pub use habits::{Habits, Quirk};
+pub use metric::limit_reached;
 pub use open::{Arrival, Expected, Join};
 pub use post::{Answer, Reply, SessionId};
 pub use redirect::Redirect;

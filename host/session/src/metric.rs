@@ -1,6 +1,6 @@
 //! The metric of limits.
 
 /// Counts a limit that was reached.
-pub(crate) fn limit_reached(limit: &'static str) {
+pub fn limit_reached(limit: &'static str) {
     metrics::counter!("trellis_limit_reached_total", "limit" => limit).increment(1);
 }

@@ -11,8 +11,9 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HeaderMap};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
+use trellis_session::limit_reached;
 
-use crate::http::{Refusal, limit_reached};
+use crate::http::Refusal;
 use crate::settings::SouthboundSettings;
 
 const NOT_COMPRESSED: Refusal = Refusal(StatusCode::BAD_REQUEST, "the body cannot be decompressed");

@@ -248,10 +248,6 @@ fn text(status: StatusCode, text: impl Into<String>) -> HttpResponse {
     response
 }
 
-pub(crate) fn limit_reached(limit: &'static str) {
-    metrics::counter!("trellis_limit_reached_total", "limit" => limit).increment(1);
-}
-
 // === impl Connection ===
 
 impl Connection {

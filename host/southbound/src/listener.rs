@@ -15,10 +15,11 @@ use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use trellis_session::limit_reached;
 
 use crate::auth::Authenticator;
 use crate::body::BodyMemory;
-use crate::http::{Connection, Front, Handler, answer, limit_reached};
+use crate::http::{Connection, Front, Handler, answer};
 use crate::settings::SouthboundSettings;
 use crate::tls::{Tls, TlsSettings, common_name};
 

@@ -9,13 +9,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use trellis_session::{Caller, Credential, Holder};
+use trellis_session::{Caller, Credential, Holder, limit_reached};
 
 use self::authorization::Algorithm;
 pub(crate) use self::authorization::Authorization;
 use self::guesses::Guesses;
 use self::nonce::{Nonces, Problem};
-use crate::http::limit_reached;
 
 /// How devices prove who they are.
 #[derive(Clone, Debug)]
