@@ -44,13 +44,20 @@ pub(crate) struct TlsError {
 pub(crate) struct Tls {
     settings: TlsSettings,
     config: RwLock<Arc<ServerConfig>>,
+    /// When the files of the first configuration were written.
+    first: Written,
 }
+
+/// When each of the files was last written.
+type Written = Vec<Option<SystemTime>>;
 
 impl Tls {
     /// Reads the files.
     pub(crate) fn new(settings: TlsSettings) -> Result<Self, TlsError> {
+        // Looked at before the files are read: what is written in between is seen as newer.
+        let first = written(&settings);
         let config = RwLock::new(read(&settings)?);
-        Ok(Self { settings, config })
+        Ok(Self { settings, config, first })
     }
 
     /// Makes a connection secure; says why it cannot.
@@ -67,16 +74,16 @@ impl Tls {
     /// Takes newer files when they are there, until `stop`. Files that cannot be used are
     /// reported, and the old ones stay.
     pub(crate) async fn keep_up(self: Arc<Self>, stop: CancellationToken) {
-        let mut seen = self.changed();
+        let mut seen = self.first.clone();
         while stop.run_until_cancelled(tokio::time::sleep(self.settings.reload)).await.is_some() {
             let this = Arc::clone(&self);
-            let Ok(changed) = tokio::task::spawn_blocking(move || this.changed()).await else {
+            let Ok(now) = tokio::task::spawn_blocking(move || written(&this.settings)).await else {
                 return;
             };
-            if changed == seen {
+            if now == seen {
                 continue;
             }
-            seen = changed;
+            seen = now;
             let this = Arc::clone(&self);
             let read = tokio::task::spawn_blocking(move || read(&this.settings)).await;
             match read {
@@ -92,14 +99,14 @@ impl Tls {
             }
         }
     }
+}
 
-    /// When the files were last written. Blocks.
-    fn changed(&self) -> Vec<Option<SystemTime>> {
-        let TlsSettings { certificate, key, client_ca, .. } = &self.settings;
-        let files = [Some(certificate), Some(key), client_ca.as_ref()];
-        let changed = |file: &PathBuf| std::fs::metadata(file).ok()?.modified().ok();
-        files.into_iter().map(|file| file.and_then(changed)).collect()
-    }
+/// When the files were last written. Blocks.
+fn written(settings: &TlsSettings) -> Written {
+    let TlsSettings { certificate, key, client_ca, .. } = settings;
+    let files = [Some(certificate), Some(key), client_ca.as_ref()];
+    let written = |file: &PathBuf| std::fs::metadata(file).ok()?.modified().ok();
+    files.into_iter().map(|file| file.and_then(written)).collect()
 }
 
 /// Reads the files. Blocks.
