@@ -29,10 +29,10 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::Value as Json;
 
 use crate::bindings::trellis::acs::types::Error as WireError;
-use crate::{DeviceId, Event, Fact, Fault, Plugin, Transfer};
+use crate::{Admission, DeviceId, Event, Fact, Fault, Manifest, Plugin, Transfer};
 
 pub(crate) use self::calls::{
-    control, facts, log, memory, parameters, session, settings, software, transfers,
+    control, deadlines, facts, log, memory, parameters, session, settings, software, transfers,
 };
 
 thread_local! {
@@ -56,6 +56,7 @@ pub struct Bench {
     rpcs: Vec<String>,
     memory: BTreeMap<String, Vec<u8>>,
     memory_writes: usize,
+    deadlines: BTreeMap<String, u64>,
     facts: BTreeMap<String, Fact>,
     log: Vec<String>,
 }
@@ -90,6 +91,7 @@ impl Bench {
             rpcs: Vec::new(),
             memory: BTreeMap::new(),
             memory_writes: 0,
+            deadlines: BTreeMap::new(),
             facts: BTreeMap::new(),
             log: Vec::new(),
         }
@@ -172,16 +174,47 @@ impl Bench {
         self
     }
 
-    /// Runs the plugin. An error is the text that the server would store.
+    /// Runs the plugin's turn. An error is the text that the server would store.
     pub fn run<P: Plugin>(&mut self) -> Result<(), String> {
-        if self.settings.is_none() {
-            self.settings = Some(Json::Null);
-        }
-        let settings = overlay::<P>(self.settings.as_ref());
+        self.with(crate::__provision::<P>, &P::manifest())
+    }
+
+    /// Runs an action, after [`run`](Self::run) as on the server. The arguments are taken as they
+    /// are: only the server holds them against the schema.
+    pub fn action<P: Plugin>(&mut self, name: &str, arguments: &Json) -> Result<Json, String> {
+        let arguments = arguments.to_string();
+        let result = self.with(|| crate::__action::<P>(name, &arguments), &P::manifest())?;
+        serde_json::from_str(&result).map_err(|error| error.to_string())
+    }
+
+    /// Asks the plugin whether the device may come in.
+    pub fn admit<P: Plugin>(&mut self) -> Admission {
+        self.with(crate::__admit::<P>, &P::manifest())
+    }
+
+    /// Lets time pass until the first of the deadlines, and calls the plugin for it. `None` where
+    /// there is no deadline.
+    pub fn expire<P: Plugin>(&mut self) -> Option<Result<(), String>> {
+        let (name, at) = self.deadlines.iter().min_by_key(|(_, at)| **at)?;
+        let (name, at) = (name.clone(), *at);
+        self.now = self.now.max(at);
+        self.deadlines.remove(&name);
+        self.rpcs.clear();
+        Some(self.with(|| crate::__expired::<P>(&name), &P::manifest()))
+    }
+
+    /// The deadlines that are set: name, and seconds since 1970.
+    pub fn deadlines(&self) -> &BTreeMap<String, u64> {
+        &self.deadlines
+    }
+
+    /// Calls the plugin with this bench as its host.
+    fn with<T>(&mut self, call: impl FnOnce() -> T, manifest: &Manifest) -> T {
+        let settings = overlay(manifest, self.settings.as_ref());
         let mut bench = std::mem::replace(self, Self::new(""));
         let own = bench.settings.replace(settings);
         RUNNING.set(Some(bench));
-        let result = crate::__provision::<P>();
+        let result = call();
         if let Some(mut bench) = RUNNING.take() {
             bench.settings = own;
             *self = bench;
@@ -232,11 +265,10 @@ impl Bench {
 
 /// The operator's settings over the manifest's defaults, as the server lays them: objects are
 /// merged, everything else is replaced.
-fn overlay<P: Plugin>(own: Option<&Json>) -> Json {
-    let mut settings = P::manifest().default_settings().clone();
-    match own {
-        Some(own @ Json::Object(_)) => merge(&mut settings, own),
-        _ => return settings,
+fn overlay(manifest: &Manifest, own: Option<&Json>) -> Json {
+    let mut settings = manifest.default_settings().clone();
+    if let Some(own @ Json::Object(_)) = own {
+        merge(&mut settings, own);
     }
     settings
 }

@@ -1,7 +1,7 @@
 //! The generated side of the contract in `wit/`. The rest of the crate gives it a face.
 
 wit_bindgen::generate!({
-    world: "vendor-plugin",
+    world: "full-vendor-plugin",
     path: "../wit",
     pub_export_macro: true,
     export_macro_name: "export_component",

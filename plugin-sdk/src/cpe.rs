@@ -6,8 +6,8 @@ mod software;
 mod transfers;
 
 use crate::{
-    DeviceId, Error, Event, Fact, Log, Memory, OperationResult, RequestedDownload, Result,
-    Transfer, Values, host,
+    Deadlines, DeviceId, Error, Event, Fact, Log, Memory, OperationResult, RequestedDownload,
+    Result, Transfer, Values, host,
 };
 
 pub use self::parameters::{Notification, Status};
@@ -94,6 +94,11 @@ impl Cpe {
     /// What lasts from one session to the next.
     pub fn memory(&self) -> Memory {
         Memory(())
+    }
+
+    /// Until when the plugin waits for something.
+    pub fn deadlines(&self) -> Deadlines {
+        Deadlines(())
     }
 
     /// The server's log.

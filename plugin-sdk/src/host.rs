@@ -2,10 +2,10 @@
 
 #[cfg(target_family = "wasm")]
 pub(crate) use crate::bindings::trellis::acs::{
-    control, facts, log, memory, parameters, session, settings, software, transfers,
+    control, deadlines, facts, log, memory, parameters, session, settings, software, transfers,
 };
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use crate::bench::{
-    control, facts, log, memory, parameters, session, settings, software, transfers,
+    control, deadlines, facts, log, memory, parameters, session, settings, software, transfers,
 };

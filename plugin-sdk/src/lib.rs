@@ -18,6 +18,7 @@ pub mod __bindings;
 #[cfg(not(target_family = "wasm"))]
 pub mod bench;
 mod cpe;
+mod deadlines;
 mod error;
 pub mod event;
 mod facts;
@@ -53,17 +54,18 @@ pub use crate::cpe::{
     Cpe, Download, FIRMWARE, Notification, ScheduledDownload, Status, TimeWindow, Upload,
     VENDOR_CONFIGURATION, WEB_CONTENT,
 };
+pub use crate::deadlines::Deadlines;
 pub use crate::error::{Error, Result};
 pub use crate::log::{Level, Log};
 pub use crate::manifest::{Limits, Manifest, Matcher};
 pub use crate::memory::Memory;
-pub use crate::plugin::Plugin;
+pub use crate::plugin::{Admission, Plugin};
 pub use crate::time::Time;
 pub use crate::value::{FromValue, Value};
 pub use crate::values::{ParameterValue, Values};
 
 #[doc(hidden)]
-pub use crate::plugin::{__describe, __provision};
+pub use crate::plugin::{__action, __admit, __describe, __expired, __provision};
 
 /// Makes the component of a [`Plugin`].
 ///
@@ -83,6 +85,29 @@ macro_rules! export {
 
                 fn provision() -> ::core::result::Result<(), ::std::string::String> {
                     $crate::__provision::<$plugin>()
+                }
+            }
+
+            impl $crate::__bindings::exports::trellis::acs::actions::Guest for Component {
+                fn run(
+                    name: ::std::string::String,
+                    arguments: ::std::string::String,
+                ) -> ::core::result::Result<::std::string::String, ::std::string::String> {
+                    $crate::__action::<$plugin>(&name, &arguments)
+                }
+            }
+
+            impl $crate::__bindings::exports::trellis::acs::admission::Guest for Component {
+                fn admit() -> $crate::__bindings::exports::trellis::acs::admission::Decision {
+                    $crate::__admit::<$plugin>().into()
+                }
+            }
+
+            impl $crate::__bindings::exports::trellis::acs::expiry::Guest for Component {
+                fn expired(
+                    name: ::std::string::String,
+                ) -> ::core::result::Result<(), ::std::string::String> {
+                    $crate::__expired::<$plugin>(&name)
                 }
             }
 

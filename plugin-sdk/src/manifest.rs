@@ -1,5 +1,7 @@
 //! What a plugin says of itself.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -20,6 +22,10 @@ pub struct Manifest {
     description: String,
     matchers: Vec<Matcher>,
     settings: Settings,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    actions: BTreeMap<String, Action>,
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    admit: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     limits: Option<Limits>,
 }
@@ -29,6 +35,13 @@ pub struct Manifest {
 struct Settings {
     schema: Value,
     defaults: Value,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Action {
+    description: String,
+    schema: Value,
 }
 
 /// Which devices a plugin serves. All fields that are given must match; a matcher without any
@@ -82,6 +95,8 @@ impl Manifest {
             description: String::new(),
             matchers: Vec::new(),
             settings: Settings { schema: json!({ "type": "object" }), defaults: json!({}) },
+            actions: BTreeMap::new(),
+            admit: false,
             limits: None,
         }
     }
@@ -101,6 +116,26 @@ impl Manifest {
     /// The settings' JSON schema, and their values where the operator sets none: an object.
     pub fn settings(mut self, schema: Value, defaults: Value) -> Self {
         self.settings = Settings { schema, defaults };
+        self
+    }
+
+    /// An action that operators can have the plugin do: its name (lower-case letters, digits and
+    /// dashes), one line for people, and the JSON schema of its arguments. See
+    /// [`Plugin::action`](crate::Plugin::action).
+    pub fn action(
+        mut self,
+        name: impl Into<String>,
+        description: impl Into<String>,
+        schema: Value,
+    ) -> Self {
+        self.actions.insert(name.into(), Action { description: description.into(), schema });
+        self
+    }
+
+    /// Has the plugin asked at each Inform whether the device may come in. See
+    /// [`Plugin::admit`](crate::Plugin::admit).
+    pub fn admits(mut self) -> Self {
+        self.admit = true;
         self
     }
 

@@ -6,17 +6,31 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each room, and what it may depend on in the house.
-const ROOMS: [(&str, &[&str]); 8] = [
+const ROOMS: [(&str, &[&str]); 9] = [
     ("trellis-cwmp", &[]),
     ("trellis-store", &["trellis-cwmp"]),
     ("trellis-plugin-host", &["trellis-cwmp"]),
-    ("trellis-session", &["trellis-cwmp", "trellis-plugin-host", "trellis-store"]),
+    ("trellis-catalog", &["trellis-plugin-host", "trellis-store"]),
+    (
+        "trellis-session",
+        &["trellis-catalog", "trellis-cwmp", "trellis-plugin-host", "trellis-store"],
+    ),
     ("trellis-southbound", &["trellis-session"]),
     ("trellis-contact", &["trellis-session", "trellis-store"]),
-    ("trellis-northbound", &["trellis-contact", "trellis-session", "trellis-store"]),
+    (
+        "trellis-northbound",
+        &[
+            "trellis-catalog",
+            "trellis-contact",
+            "trellis-plugin-host",
+            "trellis-session",
+            "trellis-store",
+        ],
+    ),
     (
         "trellis",
         &[
+            "trellis-catalog",
             "trellis-contact",
             "trellis-northbound",
             "trellis-plugin-host",
@@ -28,11 +42,16 @@ const ROOMS: [(&str, &[&str]); 8] = [
 ];
 
 /// Libraries that only these rooms may name.
-const RESERVED: [(&str, &[&str]); 8] = [
+const RESERVED: [(&str, &[&str]); 13] = [
     ("axum", &["trellis-northbound"]),
     ("metrics-exporter-prometheus", &["trellis-northbound"]),
     ("wasmtime", &["trellis-plugin-host"]),
     ("wasmtime-wasi", &["trellis-plugin-host"]),
+    ("wasmtime-wasi-http", &["trellis-plugin-host"]),
+    ("jsonschema", &["trellis-plugin-host"]),
+    ("notify", &["trellis-catalog"]),
+    ("ureq", &["trellis"]),
+    ("utoipa", &["trellis-northbound"]),
     ("hyper", &["trellis-contact", "trellis-southbound"]),
     ("sled", &["trellis-store"]),
     ("quick-xml", &["trellis-cwmp"]),

@@ -45,9 +45,9 @@ async fn a_kill_during_load_loses_no_device_no_fact_and_no_memory() {
         let key = key(&guest("remember", number));
         let header = store.device(&key).await.expect("readable").expect("the device is there");
         assert!(header.sessions >= u64::from(sessions));
-        let memory = store.memory(&key, "scripted").await.expect("readable");
+        let memory = store.notes(&key, "scripted").await.expect("readable");
         let remembered: u32 =
-            serde_json::from_slice(&memory.0["sessions"]).expect("what the guest wrote");
+            serde_json::from_slice(&memory.memory["sessions"]).expect("what the guest wrote");
         assert!(remembered >= sessions, "device {number}: {remembered} of {sessions}");
         let FactValue::Number(fact) = header.facts["guest.sessions"].value else {
             panic!("not a number")
@@ -60,7 +60,7 @@ async fn a_kill_during_load_loses_no_device_no_fact_and_no_memory() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queued_task_survives_a_kill_and_runs_once_in_the_next_session() {
     use trellis_cwmp::{Envelope, Header, Message, Reboot, encode, namespace};
-    use trellis_store::{SledSettings, SledStore, Task};
+    use trellis_store::{SledSettings, SledStore, Task, Work};
     let mut server = Server::start(&guests());
     let mut cpe = guest("nothing", 1);
     cpe.session(&server.url()).await.expect("a session");
@@ -75,8 +75,7 @@ async fn a_queued_task_survives_a_kill_and_runs_once_in_the_next_session() {
         let store = SledStore::open(SledSettings::new(server.data().join("db"))).expect("it opens");
         let task = Task {
             created_ms: 1,
-            method: "Reboot".to_owned(),
-            request,
+            work: Work::Request { method: "Reboot".to_owned(), envelope: request },
             sent_ms: None,
             result: None,
         };

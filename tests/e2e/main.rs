@@ -11,6 +11,7 @@ mod conformance;
 mod crash;
 mod http;
 mod operator;
+mod platform;
 mod plugins;
 mod raw;
 mod server;

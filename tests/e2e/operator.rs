@@ -40,7 +40,7 @@ async fn metrics_count_sessions_requests_answers_and_faults() {
         "trellis_sessions_open 1",
         "trellis_rpcs_total{method=\"GetParameterValues\",outcome=\"ok\"} 1",
         "trellis_posts_total{status=\"400\"} 1",
-        "trellis_plugin_faults_total{plugin=\"scripted\",kind=\"error\"} 1",
+        "trellis_plugin_faults_total{plugin=\"scripted\",version=\"7.0.1\",kind=\"error\"} 1",
         "trellis_session_seconds_count 2",
         "trellis_store_flush_seconds_bucket",
     ] {

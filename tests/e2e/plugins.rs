@@ -138,7 +138,9 @@ async fn a_plugin_that_fails_ends_its_own_run_with_a_fault_that_says_how() {
     let (store, _folder) = server.into_store();
     for (cpe, (behaviour, kind, message)) in devices.iter().zip(expected) {
         let faults = store.faults(&key(cpe)).await.expect("readable");
-        assert_eq!(faults.len(), 1, "{behaviour}");
+        // Who writes to the log without end reaches two limits.
+        let wanted = if behaviour == "chatter" { &["calls", "log"][..] } else { &[kind][..] };
+        assert_eq!(faults.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>(), wanted);
         assert_eq!(faults[0].kind, kind, "{:?}", faults[0]);
         assert!(faults[0].message.contains(message), "{:?}", faults[0]);
     }
@@ -154,8 +156,8 @@ async fn what_a_plugin_noted_before_a_request_is_kept_though_it_traps_after() {
     cpe.session(&server.url()).await.expect("a session");
     let key = key(&cpe);
     let (store, _folder) = server.into_store();
-    let memory = store.memory(&key, "scripted").await.expect("readable");
-    assert_eq!(memory.0.keys().collect::<Vec<_>>(), ["before"]);
+    let memory = store.notes(&key, "scripted").await.expect("readable");
+    assert_eq!(memory.memory.keys().collect::<Vec<_>>(), ["before"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,7 +171,7 @@ async fn a_file_that_is_no_plugin_is_reported_and_the_others_are_loaded() {
     std::fs::write(folder.path().join("d.wasm"), b"\0asm\x01\0\0\0").expect("written");
     let server = Server::start(folder.path());
     let log = server.log_text();
-    for wanted in ["b.wasm: a plugin", "c.wasm: it is not a WebAssembly", "d.wasm: it is not"] {
+    for wanted in ["c.wasm: it is not a WebAssembly", "d.wasm: it is a core module"] {
         assert!(log.contains(wanted), "{wanted}: {log}");
     }
     let mut cpe = connect(&server.url());
@@ -184,7 +186,7 @@ async fn a_compiled_plugin_is_kept_and_one_that_was_tampered_with_is_not_used() 
     let cache = server.data().join("cache");
     let files: Vec<_> =
         std::fs::read_dir(&cache).expect("a folder").map(|it| it.expect("a file").path()).collect();
-    assert_eq!(files.len(), 1, "{files:?}");
+    assert_eq!(files.len(), 2, "{files:?}");
     let mut bytes = std::fs::read(&files[0]).expect("readable");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

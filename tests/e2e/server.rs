@@ -75,6 +75,41 @@ impl Server {
         text.split_whitespace().last().expect("a token").to_owned()
     }
 
+    /// Asks the API as a program does: the status and the answer's JSON.
+    pub(crate) fn api(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
+        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
+        let agent = ureq::Agent::from(config);
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.operator))
+            .header("Authorization", format!("Bearer {}", self.token()))
+            .body(body)
+            .expect("a request");
+        let mut answer = agent.run(request).expect("an answer");
+        let text = answer.body_mut().read_to_string().expect("text");
+        (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// Asks the API and expects it to be content.
+    pub(crate) fn api_ok(&self, method: &str, path: &str, body: &Value) -> Value {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let (status, answer) = self.api(method, path, &body);
+        assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// Runs the command line against this server: whether it succeeded, and what it printed.
+    pub(crate) fn trellis(&self, arguments: &[&str]) -> (bool, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_trellis"))
+            .args(arguments)
+            .env("TRELLIS_API", format!("http://{}", self.operator))
+            .env("TRELLIS_TOKEN", self.token())
+            .output()
+            .expect("it runs");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    }
+
     /// The data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -256,6 +291,24 @@ pub(crate) fn guest(behaviour: &str, number: u32) -> Cpe {
     identity.manufacturer = "Guest".to_owned();
     identity.product_class = behaviour.to_owned();
     Cpe::new(Arc::new(model), identity, Arc::new(Options::default()))
+}
+
+/// A simulated device that the plugin `gate` serves as `behaviour` says.
+pub(crate) fn at_the_gate(behaviour: &str, number: u32) -> Cpe {
+    let model = Model::built_in("tr181").expect("a model");
+    let mut identity = Identity::numbered(&model, "G", number);
+    identity.manufacturer = "Gate".to_owned();
+    identity.product_class = behaviour.to_owned();
+    Cpe::new(Arc::new(model), identity, Arc::new(Options::default()))
+}
+
+/// Waits until something is so.
+pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + WAIT_MAX;
+    while !so() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// The key under which the server knows a device.

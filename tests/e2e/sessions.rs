@@ -62,8 +62,8 @@ async fn a_new_inform_supersedes_the_session_and_the_old_plugin_run_ends_with_lo
     assert!(line["outcome"].as_str().expect("text").contains("another session"), "{line}");
     assert_eq!(post(&mut new, "").await.status, 200);
     let (store, _folder) = server.into_store();
-    let memory = store.memory(&device, "scripted").await.expect("readable");
-    assert!(memory.0.contains_key("lost"), "the plugin was told, and what it noted is kept");
+    let memory = store.notes(&device, "scripted").await.expect("readable");
+    assert!(memory.memory.contains_key("lost"), "the plugin was told, and what it noted is kept");
 }
 
 #[tokio::test(flavor = "multi_thread")]

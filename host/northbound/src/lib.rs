@@ -4,13 +4,19 @@
 //! for everybody and tell nothing of any one device; the API asks for a token. Deliberately absent:
 //! what devices see, which is southbound's.
 
+mod actions;
+mod api;
+mod body;
 mod connections;
 mod devices;
 mod listener;
 mod metrics;
+mod plugins;
 mod problem;
+mod settings;
+mod time;
 mod tokens;
 
-pub use crate::listener::{Listener, ListenerError, Server};
+pub use crate::listener::{Calls, Listener, ListenerError, Server};
 pub use crate::metrics::{Metrics, MetricsError};
-pub use crate::tokens::{TokenError, first_token};
+pub use crate::tokens::{TokenError, add_token, first_token};

@@ -9,15 +9,17 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use trellis_catalog::Catalog;
 use trellis_contact::ConnectionRequests;
 use trellis_session::Sessions;
-use trellis_store::Store;
+use trellis_store::{DeviceKey, Store};
 
+use crate::api;
 use crate::connections::Bounded;
-use crate::devices;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::tokens;
@@ -28,10 +30,47 @@ pub struct Server {
     pub sessions: Sessions,
     /// The store.
     pub store: Arc<dyn Store>,
+    /// The plugins.
+    pub catalog: Catalog,
     /// How devices are called.
     pub contact: ConnectionRequests,
     /// What the server counts.
     pub metrics: Metrics,
+    /// Calls of devices that nobody waits for.
+    pub calls: Calls,
+}
+
+/// Calls of devices that nobody waits for: they end with the listener.
+#[derive(Clone)]
+pub struct Calls {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Such calls at once. A device that is not called does its work in its next session all the same.
+const CALLS_MAX: usize = 1_000;
+
+impl Calls {
+    /// Calls that end with `stop`.
+    pub fn new(stop: CancellationToken) -> Self {
+        Self { tasks: TaskTracker::new(), stop }
+    }
+}
+
+impl Server {
+    /// Asks a device to open a session, unless one that it has does what is queued.
+    pub(crate) fn call_soon(&self, device: DeviceKey) {
+        if self.calls.tasks.len() >= CALLS_MAX {
+            metrics::counter!("trellis_limit_reached_total", "limit" => "calls").increment(1);
+            return;
+        }
+        let (contact, stop) = (self.contact.clone(), self.calls.stop.clone());
+        self.calls.tasks.spawn(stop.run_until_cancelled_owned(async move {
+            if let Err(error) = contact.call(&device).await {
+                tracing::error!(%device, %error, "the store failed");
+            }
+        }));
+    }
 }
 
 /// A bound address.
@@ -65,14 +104,18 @@ impl Listener {
     /// Serves until `stop`.
     pub async fn serve(self, server: Server, stop: CancellationToken) {
         let keeping_up = tokio::spawn(server.metrics.clone().keep_up(stop.clone()));
+        let calls = server.calls.clone();
         let server = Arc::new(server);
-        let api = Router::new()
-            .route("/devices/{id}/connection-request", post(devices::connection_request))
-            .route_layer(from_fn_with_state(Arc::clone(&server), tokens::check));
+        let (api, description) = api::router(&server);
+        let api = api.route_layer(from_fn_with_state(Arc::clone(&server), tokens::check));
+        let description = Arc::<str>::from(description);
+        let describe =
+            async move || ([(header::CONTENT_TYPE, "application/json")], description.to_string());
         let router = Router::new()
             .route("/metrics", get(metrics))
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(ready))
+            .route("/openapi.json", get(describe))
             .merge(api)
             .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
             .with_state(server);
@@ -80,6 +123,8 @@ impl Listener {
         if let Err(error) = serving.with_graceful_shutdown(stop.cancelled_owned()).await {
             tracing::error!(%error, "the operator's listener has failed");
         }
+        calls.tasks.close();
+        calls.tasks.wait().await;
         // It has the same end.
         let _ = keeping_up.await;
     }

@@ -64,8 +64,14 @@ fn describe() {
     describe_counter!("trellis_connection_requests_total", "Calls of devices, by outcome.");
     describe_counter!("trellis_api_refusals_total", "Requests to the API with a wrong token.");
     describe_counter!("trellis_limit_reached_total", "Limits that were reached, by limit.");
-    describe_counter!("trellis_plugin_fuel_total", "CPU used by plugins, in fuel, by plugin.");
+    describe_counter!("trellis_plugin_runs_total", "Runs that have ended, by plugin and version.");
+    describe_counter!("trellis_plugin_rpcs_total", "Requests to devices, by plugin and version.");
+    describe_counter!("trellis_plugin_fuel_total", "CPU in fuel, by plugin and version.");
     describe_counter!("trellis_plugin_faults_total", "Runs that failed, by plugin and kind.");
+    describe_counter!("trellis_plugin_trials_failed_total", "Versions on trial taken back.");
+    describe_histogram!("trellis_plugin_busy_seconds", "How long runs computed.");
+    describe_histogram!("trellis_plugin_parked_seconds", "How long runs waited for devices.");
+    describe_gauge!("trellis_plugin_memory_bytes_high", "The most memory that one run has had.");
     describe_counter!("trellis_plugin_ties_total", "Devices that two plugins fit equally well.");
     describe_histogram!("trellis_store_flush_seconds", "How long flushes to disk took.");
 }

@@ -18,6 +18,26 @@ wasmtime::component::bindgen!({
     exports: { default: async },
 });
 
+/// What a plugin may export besides; each of them by itself.
+pub(crate) mod hooks {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        inline: "
+            package trellis:host;
+            world hooks {
+                export trellis:acs/actions@0.1.0;
+                export trellis:acs/admission@0.1.0;
+                export trellis:acs/expiry@0.1.0;
+            }
+        ",
+        world: "trellis:host/hooks",
+        exports: { default: async },
+    });
+
+    pub(crate) use exports::trellis::acs::{actions, admission, expiry};
+}
+
 pub(crate) use trellis::acs::{
-    control, facts, log, memory, parameters, session, settings, software, transfers, types,
+    control, deadlines, facts, log, memory, parameters, session, settings, software, transfers,
+    types,
 };

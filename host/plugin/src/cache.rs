@@ -9,7 +9,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -24,8 +23,6 @@ const KEY_BYTES: usize = 64;
 pub(crate) struct Cache {
     folder: PathBuf,
     key: [u8; KEY_BYTES],
-    /// The files that were asked for.
-    used: Mutex<HashSet<PathBuf>>,
 }
 
 impl Cache {
@@ -34,13 +31,12 @@ impl Cache {
         let folder = data.join("cache");
         std::fs::create_dir_all(&folder)?;
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
-        Ok(Self { folder, key: key(&data.join("cache.key"))?, used: Mutex::default() })
+        Ok(Self { folder, key: key(&data.join("cache.key"))? })
     }
 
     /// The component of a file's bytes: from the cache, or compiled and kept. Blocks.
     pub(crate) fn component(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Component> {
         let path = self.folder.join(file_name(engine, wasm));
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
         if let Some(component) = self.load(engine, &path) {
             return Ok(component);
         }
@@ -51,14 +47,15 @@ impl Cache {
         deserialize(engine, &compiled)
     }
 
-    /// Removes what nobody has asked for: compiled forms of plugins that are gone, and those of
-    /// earlier versions of this program. Blocks.
-    pub(crate) fn sweep(&self) -> io::Result<()> {
-        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Removes what belongs to none of these files, by their digests, or was compiled by another
+    /// version of this program. Blocks.
+    pub(crate) fn sweep(&self, engine: &Engine, keep: &HashSet<String>) -> io::Result<()> {
+        let keep: HashSet<String> = keep.iter().map(|digest| name_of(engine, digest)).collect();
         for entry in std::fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            if !used.contains(&path) {
-                std::fs::remove_file(&path)?;
+            let entry = entry?;
+            let is_kept = entry.file_name().to_str().is_some_and(|name| keep.contains(name));
+            if !is_kept {
+                std::fs::remove_file(entry.path())?;
             }
         }
         Ok(())
@@ -102,9 +99,14 @@ fn deserialize(engine: &Engine, compiled: &[u8]) -> wasmtime::Result<Component> 
 }
 
 fn file_name(engine: &Engine, wasm: &[u8]) -> String {
+    name_of(engine, &hex(&Sha256::digest(wasm)))
+}
+
+/// The compiled form of a file with this digest.
+fn name_of(engine: &Engine, digest: &str) -> String {
     let mut compatibility = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut compatibility);
-    format!("{}-{:016x}.cwasm", hex(&Sha256::digest(wasm)), compatibility.finish())
+    format!("{digest}-{:016x}.cwasm", compatibility.finish())
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -24,6 +24,12 @@ pub enum FaultKind {
     Rpcs,
     /// The plugin called the host too often.
     Calls,
+    /// The plugin wrote too much to the log; the run went on.
+    Log,
+    /// The plugin wanted to keep too much; the run went on.
+    MemoryStore,
+    /// The plugin does not have what it was called for, or answered with what it must not.
+    Contract,
     /// No run was free.
     Busy,
     /// The server failed.
@@ -72,6 +78,9 @@ impl FaultKind {
             Self::WallTime => "wall-time",
             Self::Rpcs => "rpcs",
             Self::Calls => "calls",
+            Self::Log => "log",
+            Self::MemoryStore => "memory-store",
+            Self::Contract => "contract",
             Self::Busy => "busy",
             Self::Host => "host",
         }

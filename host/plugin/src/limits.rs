@@ -18,12 +18,16 @@ pub struct Limits {
     pub rpcs: u32,
     /// One device's memory for one plugin, keys and values, in bytes. Default 64 KiB.
     pub memory_store_bytes: usize,
+    /// Deadlines of one device for one plugin. Default 16.
+    pub deadlines: usize,
     /// Facts about one device from one run. Default 256.
     pub facts: usize,
     /// Lines of log in one run; the rest is counted. Default 200.
     pub log_lines: u32,
     /// One line of log, in bytes; the rest is cut. Default 2 KiB.
     pub log_line_bytes: usize,
+    /// What one run writes to the log, in bytes; the rest is counted. Default 64 KiB.
+    pub log_bytes: usize,
     /// One fact, in bytes. Default 1 KiB.
     pub fact_bytes: usize,
     /// Names or values in one call, and rows that are searched for one. Default 8,192.
@@ -61,6 +65,41 @@ pub struct WishedLimits {
     pub rpcs: Option<u32>,
 }
 
+/// What the operator sets for one plugin. It goes before the limits of all and before the manifest's
+/// wishes; absent fields are left as they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OwnLimits {
+    /// See [`Limits::memory_bytes`].
+    pub memory_bytes: Option<usize>,
+    /// See [`Limits::fuel`].
+    pub fuel: Option<u64>,
+    /// See [`Limits::wall`], in seconds.
+    pub wall_seconds: Option<u64>,
+    /// See [`Limits::rpcs`].
+    pub rpcs: Option<u32>,
+    /// See [`Limits::memory_store_bytes`].
+    pub memory_store_bytes: Option<usize>,
+    /// See [`Limits::deadlines`].
+    pub deadlines: Option<usize>,
+    /// See [`Limits::facts`].
+    pub facts: Option<usize>,
+    /// See [`Limits::fact_bytes`].
+    pub fact_bytes: Option<usize>,
+    /// See [`Limits::log_lines`].
+    pub log_lines: Option<u32>,
+    /// See [`Limits::log_line_bytes`].
+    pub log_line_bytes: Option<usize>,
+    /// See [`Limits::log_bytes`].
+    pub log_bytes: Option<usize>,
+    /// See [`Limits::list_items`].
+    pub list_items: Option<usize>,
+    /// See [`Limits::host_calls`].
+    pub host_calls: Option<u32>,
+    /// See [`Limits::host_call_bytes`].
+    pub host_call_bytes: Option<usize>,
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -69,9 +108,11 @@ impl Default for Limits {
             wall: Duration::from_secs(600),
             rpcs: 1_000,
             memory_store_bytes: 64 << 10,
+            deadlines: 16,
             facts: 256,
             log_lines: 200,
             log_line_bytes: 2 << 10,
+            log_bytes: 64 << 10,
             fact_bytes: 1 << 10,
             list_items: 8_192,
             host_calls: 20_000,
@@ -105,6 +146,29 @@ impl Limits {
             wall: granted(wall, self.wall, max.wall),
             rpcs: granted(wishes.rpcs, self.rpcs, max.rpcs),
             ..self.clone()
+        }
+    }
+}
+
+impl Limits {
+    /// These limits with what the operator sets for one plugin.
+    pub(crate) fn with_own(self, own: &OwnLimits) -> Self {
+        let wall = own.wall_seconds.map(Duration::from_secs);
+        Self {
+            memory_bytes: own.memory_bytes.unwrap_or(self.memory_bytes).min(Self::MEMORY_BYTES_CAP),
+            fuel: own.fuel.unwrap_or(self.fuel),
+            wall: wall.unwrap_or(self.wall),
+            rpcs: own.rpcs.unwrap_or(self.rpcs),
+            memory_store_bytes: own.memory_store_bytes.unwrap_or(self.memory_store_bytes),
+            deadlines: own.deadlines.unwrap_or(self.deadlines),
+            facts: own.facts.unwrap_or(self.facts),
+            fact_bytes: own.fact_bytes.unwrap_or(self.fact_bytes),
+            log_lines: own.log_lines.unwrap_or(self.log_lines),
+            log_line_bytes: own.log_line_bytes.unwrap_or(self.log_line_bytes),
+            log_bytes: own.log_bytes.unwrap_or(self.log_bytes),
+            list_items: own.list_items.unwrap_or(self.list_items),
+            host_calls: own.host_calls.unwrap_or(self.host_calls),
+            host_call_bytes: own.host_call_bytes.unwrap_or(self.host_call_bytes),
         }
     }
 }

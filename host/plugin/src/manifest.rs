@@ -1,5 +1,7 @@
 //! What a plugin says about itself.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::limits::WishedLimits;
@@ -24,6 +26,12 @@ pub struct Manifest {
     /// Its settings.
     #[serde(default)]
     pub settings: SettingsManifest,
+    /// What operators can have it do, by name: as names of plugins are.
+    #[serde(default)]
+    pub actions: BTreeMap<String, ActionManifest>,
+    /// Whether it is asked at each Inform if the device may come in.
+    #[serde(default)]
+    pub admit: bool,
     /// The limits it wishes for.
     #[serde(default)]
     pub limits: WishedLimits,
@@ -41,16 +49,26 @@ pub struct SettingsManifest {
     pub defaults: serde_json::Map<String, serde_json::Value>,
 }
 
+/// Something that operators can have a plugin do.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ActionManifest {
+    /// What it does, in a sentence.
+    #[serde(default)]
+    pub description: String,
+    /// A JSON schema of its arguments.
+    #[serde(default)]
+    pub schema: serde_json::Value,
+}
+
 impl Manifest {
     /// Reads a manifest; the error says what to change.
     pub(crate) fn parse(json: &str) -> Result<Self, String> {
         let manifest: Self = serde_json::from_str(json).map_err(|error| error.to_string())?;
         let name = &manifest.name;
-        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty() || name.len() > 64 || !name.chars().all(good) {
-            return Err(format!(
-                "the name {name:?} must be 1 to 64 lower-case letters, digits and dashes"
-            ));
+        check_name("the name", name)?;
+        for name in manifest.actions.keys() {
+            check_name("the action", name)?;
         }
         semver::Version::parse(&manifest.version).map_err(|error| {
             format!("the version {:?} is not a semantic version: {error}", manifest.version)
@@ -60,4 +78,14 @@ impl Manifest {
         }
         Ok(manifest)
     }
+}
+
+fn check_name(what: &str, name: &str) -> Result<(), String> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty() || name.len() > 64 || !name.chars().all(good) {
+        return Err(format!(
+            "{what} {name:?} must be 1 to 64 lower-case letters, digits and dashes"
+        ));
+    }
+    Ok(())
 }

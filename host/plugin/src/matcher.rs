@@ -1,5 +1,7 @@
 //! Which plugin serves which device.
 
+use std::fmt;
+
 use globset::{Glob, GlobMatcher};
 use serde::Deserialize;
 
@@ -50,7 +52,7 @@ pub struct CompiledMatcher {
     specificity: Specificity,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Field {
     Manufacturer,
     Oui,
@@ -113,26 +115,88 @@ impl Matcher {
         .filter_map(|(field, pattern)| Some((field, pattern.as_deref()?)))
     }
 
+    /// Whether there are devices that both describe, and by the same fields equally closely.
+    pub(crate) fn ties_with(&self, other: &Self) -> bool {
+        let ours: Vec<_> = self.fields().collect();
+        let theirs: Vec<_> = other.fields().collect();
+        let same_fields = ours.iter().map(|it| it.0).eq(theirs.iter().map(|it| it.0));
+        same_fields
+            && specificity(ours.iter().copied()) == specificity(theirs.iter().copied())
+            && ours.iter().zip(&theirs).all(|((_, one), (_, other))| {
+                overlap(&one.chars().collect::<Vec<_>>(), &other.chars().collect::<Vec<_>>())
+            })
+    }
+
     pub(crate) fn check(&self) -> Result<(), String> {
         self.compile().map(|_| ())
     }
 
     /// Makes it ready. Fails on a pattern that cannot be read.
     pub fn compile(&self) -> Result<CompiledMatcher, String> {
-        let mut fields = Vec::new();
-        let mut specificity = (0, 0);
-        for (field, text) in self.fields() {
-            let pattern = Pattern::new(text)?;
-            match pattern.0 {
-                Form::Exact(_) => specificity.0 += 1,
-                Form::Glob(_) => {
-                    specificity.1 += text.chars().filter(|c| !matches!(c, '*' | '?')).count();
-                }
-            }
-            fields.push((field, pattern));
-        }
-        Ok(CompiledMatcher { fields, specificity })
+        let compiled = self.fields().map(|(field, text)| Ok((field, Pattern::new(text)?)));
+        let fields = compiled.collect::<Result<_, String>>()?;
+        Ok(CompiledMatcher { fields, specificity: specificity(self.fields()) })
     }
+}
+
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields = self.fields().map(|(field, text)| format!("{}: {text:?}", field.name()));
+        write!(f, "{{{}}}", fields.collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Field {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Manufacturer => "manufacturer",
+            Self::Oui => "oui",
+            Self::ProductClass => "product-class",
+            Self::SoftwareVersion => "software-version",
+            Self::HardwareVersion => "hardware-version",
+            Self::Root => "root",
+        }
+    }
+}
+
+fn specificity<'a>(fields: impl Iterator<Item = (Field, &'a str)>) -> Specificity {
+    fields.fold((0, 0), |(exact, characters), (_, text)| {
+        if text.contains(['*', '?']) {
+            (exact, characters + text.chars().filter(|c| !matches!(c, '*' | '?')).count())
+        } else {
+            (exact + 1, characters)
+        }
+    })
+}
+
+/// Whether there is a text that both patterns match.
+fn overlap(one: &[char], other: &[char]) -> bool {
+    // `reached[j]`: the part of `one` so far and the first `j` of `other` have a text in common.
+    let mut reached = vec![false; other.len() + 1];
+    for i in 0..=one.len() {
+        let mut row = vec![false; other.len() + 1];
+        for j in 0..=other.len() {
+            let ours = i.checked_sub(1).and_then(|i| one.get(i)).copied();
+            let theirs = j.checked_sub(1).and_then(|j| other.get(j)).copied();
+            let before = |row: &[bool], j: usize| row.get(j).copied().unwrap_or_default();
+            let both = j.checked_sub(1).is_some_and(|j| before(&reached, j));
+            let left = j.checked_sub(1).is_some_and(|j| before(&row, j));
+            let above = i > 0 && before(&reached, j);
+            let meets = match (ours, theirs) {
+                (None, None) => true,
+                (Some('*'), Some(_)) | (Some(_), Some('*')) => both || left || above,
+                (Some('*'), None) => above,
+                (None, Some('*')) => left,
+                (Some(a), Some(b)) => both && (a == b || a == '?' || b == '?'),
+                _ => false,
+            };
+            if let Some(cell) = row.get_mut(j) {
+                *cell = meets;
+            }
+        }
+        reached = row;
+    }
+    reached.last().copied().unwrap_or_default()
 }
 
 impl CompiledMatcher {
@@ -171,6 +235,30 @@ mod tests {
         assert!(matches("HG8245*", traits) > matches("HG*", traits));
         assert!(matches("HG*", traits) > matches("*", traits));
         assert_eq!(matches("HG9*", traits), None);
+    }
+
+    #[test]
+    fn two_matchers_tie_where_a_device_fits_both_by_the_same_fields_equally_closely() {
+        let of = |product_class: &str| Matcher {
+            product_class: Some(product_class.to_owned()),
+            ..Matcher::default()
+        };
+        let maker = Matcher { manufacturer: Some("Acme".to_owned()), ..Matcher::default() };
+        for (one, other, ties) in [
+            (of("GW-1"), of("GW-1"), true),
+            (of("GW-1"), of("GW-2"), false),
+            (of("GW-*"), of("*-GW"), true),
+            (of("GW-*"), of("XY-*"), false),
+            (of("GW-*"), of("G?-*"), false),
+            (of("?W-*"), of("G?-*"), true),
+            (of("*"), of("*"), true),
+            (of("a*c"), of("*b*"), false),
+            (of("GW-1"), maker.clone(), false),
+            (Matcher::default(), Matcher::default(), true),
+        ] {
+            assert_eq!(one.ties_with(&other), ties, "{one} and {other}");
+            assert_eq!(other.ties_with(&one), ties, "{other} and {one}");
+        }
     }
 
     #[test]

@@ -1,86 +1,95 @@
-//! The plugins that are loaded.
+//! Which plugin serves which device: a table that is never changed, only replaced.
 
-use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::cache::Cache;
-use crate::engine::PluginEngine;
-use crate::limits::{Limits, LimitsMax};
-use crate::matcher::Traits;
-use crate::plugin::{LoadError, Plugin};
+use sha2::{Digest, Sha256};
 
-/// What the registry loads, and how.
-#[derive(Clone, Default)]
-pub struct RegistrySettings {
-    /// The folder of `.wasm` files.
-    pub folder: PathBuf,
-    /// The data folder, for compiled plugins.
-    pub data: PathBuf,
-    /// The limits of every run.
-    pub limits: Limits,
-    /// What manifests get at most.
-    pub limits_max: LimitsMax,
-    /// The operator's settings, by plugin.
-    pub settings: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
+use crate::matcher::Traits;
+use crate::plugin::Plugin;
+
+/// One plugin that serves: a version, and perhaps another for a share of its devices.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// The version that serves.
+    pub stable: Arc<Plugin>,
+    /// The version that serves a share of the devices.
+    pub canary: Option<Canary>,
 }
 
-/// The plugins that are loaded, by name.
+/// A version on trial.
+#[derive(Clone, Debug)]
+pub struct Canary {
+    /// The version.
+    pub plugin: Arc<Plugin>,
+    /// The share of devices that it serves, in hundredths of a percent.
+    pub share: u32,
+}
+
+/// All devices, in hundredths of a percent.
+pub const SHARE_ALL: u32 = 10_000;
+
+/// The plugins that serve.
 #[derive(Debug, Default)]
 pub struct Registry {
-    plugins: Vec<Arc<Plugin>>,
+    serving: Vec<Serving>,
     /// Pairs of plugins that were found to fit a device equally well, by their names.
     ties: Mutex<HashSet<(Arc<str>, Arc<str>)>>,
 }
 
+/// What decides which plugin serves a device.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    /// The device, as logs name it.
+    pub device: &'a str,
+    /// What it says of itself.
+    pub traits: Traits<'a>,
+    /// The plugin that is to serve it whatever the matchers say.
+    pub pinned: Option<&'a str>,
+}
+
 impl Registry {
-    /// Loads every `.wasm` file of a folder. A file that cannot be used is reported, and the
-    /// others are loaded all the same.
-    pub async fn load(
-        engine: &PluginEngine,
-        settings: &RegistrySettings,
-    ) -> std::io::Result<(Self, Vec<LoadError>)> {
-        let cache = Arc::new(Cache::open(&settings.data)?);
-        let mut registry = Self::default();
-        let mut errors = Vec::new();
-        for file in wasm_files(&settings.folder)? {
-            let operators = |name: &str| settings.settings.get(name).cloned().unwrap_or_default();
-            let cache = Arc::clone(&cache);
-            let limits = (&settings.limits, &settings.limits_max);
-            match Plugin::load(engine, cache, &file, limits, operators).await {
-                Ok(plugin) => {
-                    if let Err(reason) = registry.add(plugin) {
-                        errors.push(LoadError { file, reason });
-                    }
+    /// These plugins. Fails where two of them have matchers that fit the same devices equally
+    /// closely; the text names both.
+    pub fn new(mut serving: Vec<Serving>) -> Result<Self, String> {
+        serving.sort_by(|one, other| one.stable.name.cmp(&other.stable.name));
+        for (number, one) in serving.iter().enumerate() {
+            for other in serving.iter().skip(number + 1) {
+                for (one, other) in
+                    one.versions().flat_map(|one| other.versions().map(move |other| (one, other)))
+                {
+                    check_tie(one, other)?;
                 }
-                Err(error) => errors.push(error),
             }
         }
-        if let Err(error) = cache.sweep() {
-            tracing::warn!(%error, "cannot remove compiled plugins that nobody uses");
-        }
-        Ok((registry, errors))
+        Ok(Self { serving, ties: Mutex::default() })
     }
 
-    /// The plugins, by name.
-    pub fn plugins(&self) -> impl Iterator<Item = &Arc<Plugin>> {
-        self.plugins.iter()
+    /// The plugins that serve, by name.
+    pub fn serving(&self) -> impl Iterator<Item = &Serving> {
+        self.serving.iter()
     }
 
-    /// The plugin that describes a device most closely.
-    pub fn select(&self, traits: &Traits<'_>) -> Option<Arc<Plugin>> {
-        let closeness = |plugin: &Plugin| {
-            plugin.matchers.iter().filter_map(|matcher| matcher.matches(traits)).max()
+    /// The plugin that serves a device: the one that it is pinned to, else the one that describes
+    /// it most closely.
+    pub fn select(&self, candidate: &Candidate<'_>) -> Option<Arc<Plugin>> {
+        let serving = match candidate.pinned {
+            Some(name) => self.serving.iter().find(|it| &*it.stable.name == name)?,
+            None => self.closest(&candidate.traits)?,
         };
-        let candidates = self.plugins.iter().filter_map(|it| Some((closeness(it)?, it)));
+        Some(Arc::clone(serving.version_for(candidate.device)))
+    }
+
+    fn closest(&self, traits: &Traits<'_>) -> Option<&Serving> {
+        let fitting = self.serving.iter().filter_map(|it| Some((it.stable.closeness(traits)?, it)));
         // The first by name wins a tie, so that it is at least always the same.
-        let best = candidates.reduce(|best, other| {
+        let best = fitting.reduce(|best, other| {
             if other.0 == best.0 {
-                self.note_tie(&best.1.name, &other.1.name);
+                self.note_tie(&best.1.stable.name, &other.1.stable.name);
             }
             if other.0 > best.0 { other } else { best }
         });
-        best.map(|(_, plugin)| Arc::clone(plugin))
+        best.map(|(_, serving)| serving)
     }
 
     /// Says once of two plugins that both fit a device equally well.
@@ -91,39 +100,40 @@ impl Registry {
             tracing::warn!(%one, %two, "two plugins fit a device equally well; {one} serves it");
         }
     }
+}
 
-    fn add(&mut self, plugin: Plugin) -> Result<(), String> {
-        for other in &self.plugins {
-            if other.name == plugin.name {
-                let name = &plugin.name;
-                return Err(format!("a plugin {name:?} is already loaded; keep one file of it"));
-            }
-            let mut pairs =
-                other.manifest.matchers.iter().flat_map(|theirs| {
-                    plugin.manifest.matchers.iter().map(move |ours| (theirs, ours))
-                });
-            if let Some((tie, _)) = pairs.find(|(theirs, ours)| theirs == ours) {
-                return Err(format!(
-                    "its matcher {tie:?} is also one of the plugin {:?}: make one of them more \
-                     specific, or remove one of the files",
-                    other.name
-                ));
-            }
+impl Serving {
+    fn versions(&self) -> impl Iterator<Item = &Arc<Plugin>> {
+        std::iter::once(&self.stable).chain(self.canary.iter().map(|canary| &canary.plugin))
+    }
+
+    /// The version that serves a device: for one device always the same, as long as the trial
+    /// goes on.
+    fn version_for(&self, device: &str) -> &Arc<Plugin> {
+        match &self.canary {
+            Some(canary) if place(&canary.plugin.digest, device) < canary.share => &canary.plugin,
+            _ => &self.stable,
         }
-        self.plugins.push(Arc::new(plugin));
-        self.plugins.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(())
     }
 }
 
-fn wasm_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "wasm") {
-            files.push(path);
+/// A device's place among all devices, from 0 to [`SHARE_ALL`], in the trial of one version.
+fn place(digest: &str, device: &str) -> u32 {
+    let hash = Sha256::new().chain_update(digest).chain_update(device).finalize();
+    let first = hash.iter().take(4).fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
+    first % SHARE_ALL
+}
+
+fn check_tie(one: &Plugin, other: &Plugin) -> Result<(), String> {
+    for ours in &one.manifest.matchers {
+        if let Some(theirs) = other.manifest.matchers.iter().find(|theirs| ours.ties_with(theirs)) {
+            return Err(format!(
+                "the matcher {theirs} of the plugin {:?} and {ours} of the plugin {:?} fit the \
+                 same devices equally closely: make one of them more specific, or remove one of \
+                 the plugins",
+                other.name, one.name
+            ));
         }
     }
-    files.sort();
-    Ok(files)
+    Ok(())
 }

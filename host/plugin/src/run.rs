@@ -1,9 +1,9 @@
-//! One run of a plugin: a session's turn to speak.
+//! One run of a plugin: one call of one of its hooks, in an instance of its own.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use trellis_cwmp::Message;
@@ -12,8 +12,10 @@ use wasmtime::Store;
 use crate::bindings::log;
 use crate::engine::FUEL_YIELD_INTERVAL;
 use crate::fault::{FaultKind, RunFault, limit_reached};
+use crate::hook::{Admission, Answer, Hook};
 use crate::plugin::Plugin;
-use crate::state::{Context, FactValue, Memory, RunState};
+use crate::state::{Context, FactValue, Notes, RunState};
+use crate::stats::Used;
 
 /// A plugin that runs, or waits for the device. Dropping it ends it at once.
 pub struct Run {
@@ -25,9 +27,8 @@ pub struct Run {
 pub struct Ask {
     /// The request, checked.
     pub request: Message,
-    /// What the plugin's memory has become, if it has changed: to be kept before the request
-    /// leaves.
-    pub memory: Option<Memory>,
+    /// What the plugin keeps, if that has changed: to be on disk before the request leaves.
+    pub notes: Option<Notes>,
     /// Takes the device's response or fault, or why the session was lost.
     pub reply: oneshot::Sender<Result<Message, String>>,
 }
@@ -43,26 +44,28 @@ pub enum Next {
 
 /// How a run ended and what it leaves behind.
 pub struct Finished {
+    /// What it answered; nothing where there is a fault.
+    pub answer: Answer,
     /// Why it ended early, if it did.
     pub fault: Option<RunFault>,
-    /// What the plugin's memory has become, if it has changed and is worth keeping.
-    pub memory: Option<Memory>,
+    /// Limits that were reached without an end of the run.
+    pub overruns: Vec<RunFault>,
+    /// What the plugin keeps, if that has changed and is worth keeping.
+    pub notes: Option<Notes>,
     /// Facts published, and withdrawn.
     pub facts: Vec<(String, Option<FactValue>)>,
     /// How many values the device can tell at once, if it could not tell more.
     pub names_learned: Option<usize>,
-    /// CPU used, in fuel.
-    pub fuel: u64,
     /// Lines of log that were over the limit.
     pub log_lines_dropped: u32,
 }
 
 impl Run {
     /// Begins a run. Nothing happens before the first [`Run::next`].
-    pub fn start(plugin: Arc<Plugin>, context: Context) -> Self {
+    pub fn start(plugin: Arc<Plugin>, hook: Hook, context: Context) -> Self {
         // One place: a plugin has one request at a time.
         let (sender, asks) = mpsc::channel(1);
-        Self { running: Box::pin(run(plugin, context, sender)), asks }
+        Self { running: Box::pin(run(plugin, hook, context, sender)), asks }
     }
 
     /// Lets the plugin run until it wants something. Not to be called again once it has
@@ -76,58 +79,99 @@ impl Run {
     }
 }
 
-async fn run(plugin: Arc<Plugin>, context: Context, asks: mpsc::Sender<Ask>) -> Finished {
+async fn run(
+    plugin: Arc<Plugin>,
+    hook: Hook,
+    context: Context,
+    asks: mpsc::Sender<Ask>,
+) -> Finished {
     let limits = Arc::clone(&plugin.limits);
     let wall = limits.wall;
     let Ok(_permit) = plugin.engine.permits.try_acquire() else {
         limit_reached("plugin_runs");
         return Finished::busy();
     };
-    let settings = Arc::clone(&plugin.settings);
-    let state = RunState::new(context, settings, Arc::clone(&plugin.name), limits, asks);
+    let mut state = RunState::new(context, Arc::clone(&plugin.name), hook.reach(), limits, asks);
+    state.has_expiry = plugin.hooks.expiry.is_some();
     let mut store = Store::new(&plugin.engine.engine, state);
-    let fault = match tokio::time::timeout(wall, provision(&plugin, &mut store)).await {
-        Ok(fault) => fault,
-        Err(_) => Some(RunFault::new(
+    let since = Instant::now();
+    let result = match tokio::time::timeout(wall, call(&plugin, &hook, &mut store)).await {
+        Ok(Ok(Ok(answer))) => Ok(answer),
+        Ok(Ok(Err(message))) => Err(RunFault::new(FaultKind::Error, message)),
+        Ok(Err(error)) => Err(RunFault::explain(&error, store.data())),
+        Err(_) => Err(RunFault::new(
             FaultKind::WallTime,
             format!("the wall-time limit of {} is reached", seconds(wall)),
         )),
     };
+    let took = since.elapsed();
     let left = store.get_fuel().unwrap_or_default();
     let mut state = store.into_data();
     let printed = state.output.text();
     for line in printed.lines().filter(|line| !line.trim().is_empty()) {
         state.log(log::Level::Info, line);
     }
+    let (answer, fault) = match result {
+        Ok(answer) => (answer, None),
+        Err(fault) => (Answer::Done, Some(fault)),
+    };
+    plugin.stats.add(&Used {
+        rpcs: state.rpcs,
+        fault: fault.as_ref().map(|fault| fault.kind.name()),
+        fuel: state.limits.fuel.saturating_sub(left),
+        busy: took.saturating_sub(state.parked),
+        parked: state.parked,
+        memory_bytes: state.linear_bytes,
+    });
+    // A run that trapped may have stopped half-way through its notes.
     let trapped = fault.as_ref().is_some_and(|fault| fault.kind != FaultKind::Error);
-    let log_lines = state.limits.log_lines;
     Finished {
+        answer,
         fault,
-        // A run that trapped may have stopped half-way through its notes.
-        memory: (state.memory_changed && !trapped).then_some(state.context.memory),
+        overruns: state.overruns,
+        notes: (state.notes_changed && !trapped).then_some(state.context.notes),
         facts: state.facts.into_iter().collect(),
         names_learned: state.names_learned,
-        fuel: state.limits.fuel.saturating_sub(left),
-        log_lines_dropped: state.log_lines.saturating_sub(log_lines),
+        log_lines_dropped: state.log_lines.saturating_sub(state.limits.log_lines),
     }
 }
 
-async fn provision(plugin: &Plugin, store: &mut Store<RunState>) -> Option<RunFault> {
-    let result = call(plugin, store).await;
-    match result {
-        Ok(Ok(())) => None,
-        Ok(Err(message)) => Some(RunFault::new(FaultKind::Error, message)),
-        Err(error) => Some(RunFault::explain(&error, store.data())),
-    }
-}
-
+/// Calls one hook in a new instance. The inner error is the plugin's own.
 async fn call(
     plugin: &Plugin,
+    hook: &Hook,
     store: &mut Store<RunState>,
-) -> wasmtime::Result<Result<(), String>> {
+) -> wasmtime::Result<Result<Answer, String>> {
     prepare(store)?;
-    let instance = plugin.instance.instantiate_async(&mut *store).await?;
-    instance.call_provision(store).await
+    let hooks = &plugin.hooks;
+    if *hook == Hook::Provision {
+        let instance = plugin.instance.instantiate_async(&mut *store).await?;
+        return Ok(instance.call_provision(store).await?.map(|()| Answer::Done));
+    }
+    let instance = plugin.instance.instance_pre().instantiate_async(&mut *store).await?;
+    match hook {
+        Hook::Provision => Ok(Ok(Answer::Done)),
+        Hook::Action { name, arguments } => {
+            let Some(actions) = &hooks.actions else { return missing("actions") };
+            let actions = actions.load(&mut *store, &instance)?;
+            Ok(actions.call_run(store, name, arguments).await?.map(Answer::Result))
+        }
+        Hook::Admit => {
+            let Some(admission) = &hooks.admission else { return missing("admission") };
+            let admission = admission.load(&mut *store, &instance)?;
+            let decision = admission.call_admit(store).await?;
+            Ok(Ok(Answer::Admission(Admission::from(decision))))
+        }
+        Hook::Expired { deadline } => {
+            let Some(expiry) = &hooks.expiry else { return missing("expiry") };
+            let expiry = expiry.load(&mut *store, &instance)?;
+            Ok(expiry.call_expired(store, deadline).await?.map(|()| Answer::Done))
+        }
+    }
+}
+
+fn missing<T>(interface: &str) -> wasmtime::Result<Result<T, String>> {
+    Ok(Err(format!("the plugin does not export {interface}")))
 }
 
 /// Sets the limits that wasmtime itself watches.
@@ -146,11 +190,12 @@ fn seconds(duration: Duration) -> String {
 impl Finished {
     fn busy() -> Self {
         Self {
+            answer: Answer::Done,
             fault: Some(RunFault::new(FaultKind::Busy, "every plugin run is taken")),
-            memory: None,
+            overruns: Vec::new(),
+            notes: None,
             facts: Vec::new(),
             names_learned: None,
-            fuel: 0,
             log_lines_dropped: 0,
         }
     }

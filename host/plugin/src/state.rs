@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use trellis_cwmp::{
@@ -15,13 +16,20 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::addressing::Addressing;
 use crate::arguments;
 use crate::bindings::types;
-use crate::fault::{CallLimit, RpcLimit};
+use crate::fault::{CallLimit, FaultKind, RpcLimit, RunFault};
+use crate::hook::Reach;
 use crate::limits::Limits;
 use crate::output::Output;
 use crate::run::Ask;
 
 /// What one plugin keeps for one device.
-pub type Memory = BTreeMap<String, Vec<u8>>;
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// Its memory.
+    pub memory: BTreeMap<String, Vec<u8>>,
+    /// When it is to be woken, by name, in seconds since 1970.
+    pub deadlines: BTreeMap<String, u64>,
+}
 
 /// What a run is about.
 pub struct Context {
@@ -34,7 +42,7 @@ pub struct Context {
     /// Why it called.
     pub events: Vec<EventStruct>,
     /// What its Inform told.
-    pub inform_parameters: ParameterList,
+    pub inform_parameters: Arc<ParameterList>,
     /// `Device.` or `InternetGatewayDevice.`.
     pub root: String,
     /// Whether its ParameterKey is not that of the last change that it acknowledged.
@@ -54,7 +62,9 @@ pub struct Context {
     /// Seconds since 1970.
     pub now_seconds: u64,
     /// What the plugin kept in earlier sessions.
-    pub memory: Memory,
+    pub notes: Notes,
+    /// The operator's settings over the manifest's defaults, a JSON object.
+    pub settings: Arc<str>,
 }
 
 /// How much may be asked of a device at once, beside what the standard allows.
@@ -86,10 +96,12 @@ pub(crate) struct RunState {
     pub(crate) output: Output,
     pub(crate) limits: Arc<Limits>,
     pub(crate) context: Context,
-    pub(crate) settings: Arc<str>,
     pub(crate) plugin: Arc<str>,
-    /// Whether the memory has changed since it was last handed out.
-    pub(crate) memory_changed: bool,
+    pub(crate) reach: Reach,
+    /// Whether the plugin can be woken.
+    pub(crate) has_expiry: bool,
+    /// Whether the notes have changed since they were last handed out.
+    pub(crate) notes_changed: bool,
     pub(crate) facts: BTreeMap<String, Option<FactValue>>,
     pub(crate) asks: mpsc::Sender<Ask>,
     pub(crate) rpcs: u32,
@@ -97,11 +109,16 @@ pub(crate) struct RunState {
     /// What the device has shown that it can answer at once, if it could not answer more.
     pub(crate) names_learned: Option<usize>,
     pub(crate) log_lines: u32,
+    pub(crate) log_bytes: usize,
+    /// Limits that were reached without an end of the run.
+    pub(crate) overruns: Vec<RunFault>,
+    /// How long the plugin has waited for the device.
+    pub(crate) parked: Duration,
     pub(crate) memory_refused: bool,
     /// How many bytes the plugin's memory for the device has, keys and values.
     pub(crate) memory_bytes: usize,
     /// How much linear memory all instances have, in bytes.
-    linear_bytes: usize,
+    pub(crate) linear_bytes: usize,
     host_calls: u32,
     lost: Option<String>,
 }
@@ -115,14 +132,15 @@ pub(crate) enum Failure {
 impl RunState {
     pub(crate) fn new(
         context: Context,
-        settings: Arc<str>,
         plugin: Arc<str>,
+        reach: Reach,
         limits: Arc<Limits>,
         asks: mpsc::Sender<Ask>,
     ) -> Self {
         let output = Output::default();
         let addressing = Addressing::of(&context.inform_parameters);
-        let memory_bytes = context.memory.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let memory = context.notes.memory.iter();
+        let memory_bytes = memory.map(|(key, value)| key.len() + value.len()).sum();
         let wasi = WasiCtx::builder().stdout(output.clone()).stderr(output.clone()).build();
         Self {
             table: ResourceTable::new(),
@@ -130,15 +148,19 @@ impl RunState {
             output,
             limits,
             context,
-            settings,
             plugin,
-            memory_changed: false,
+            reach,
+            has_expiry: false,
+            notes_changed: false,
             facts: BTreeMap::new(),
             asks,
             rpcs: 0,
             addressing,
             names_learned: None,
             log_lines: 0,
+            log_bytes: 0,
+            overruns: Vec::new(),
+            parked: Duration::ZERO,
             memory_refused: false,
             memory_bytes,
             linear_bytes: 0,
@@ -150,6 +172,13 @@ impl RunState {
     /// Sends a request to the device and waits for its answer.
     pub(crate) async fn call(&mut self, request: Message) -> Result<Message, Failure> {
         self.host_call().map_err(Failure::Trap)?;
+        match self.reach {
+            Reach::Device => {}
+            Reach::AtInform => {
+                return Err(refused("the device has yet to be let in: nothing can be asked of it"));
+            }
+            Reach::Nobody => return Err(refused("the device is not there")),
+        }
         if let Some(why) = &self.lost {
             return Err(Failure::Guest(types::Error::Lost(why.clone())));
         }
@@ -171,14 +200,16 @@ impl RunState {
         }
         let (reply, answer) = oneshot::channel();
         // What the plugin remembers must be on disk before anything that depends on it leaves.
-        let memory = self.memory_changed.then(|| self.context.memory.clone());
-        self.memory_changed = false;
+        let notes = self.notes_changed.then(|| self.context.notes.clone());
+        self.notes_changed = false;
+        let since = Instant::now();
         let gone = || "the session has ended".to_owned();
-        let sent = self.asks.send(Ask { request, memory, reply }).await.map_err(|_| gone());
+        let sent = self.asks.send(Ask { request, notes, reply }).await.map_err(|_| gone());
         let answer = match sent {
             Ok(()) => answer.await.unwrap_or_else(|_| Err(gone())),
             Err(gone) => Err(gone),
         };
+        self.parked += since.elapsed();
         match answer {
             Ok(Message::Fault(fault)) => {
                 let fault = to_cpe_fault(fault);
@@ -211,6 +242,13 @@ impl RunState {
             self.lost = Some(why.clone());
             Failure::Guest(types::Error::Lost(why))
         })
+    }
+
+    /// Notes a limit that was reached, once for each kind, where the run goes on.
+    pub(crate) fn overrun(&mut self, kind: FaultKind, message: String) {
+        if self.overruns.iter().all(|it| it.kind != kind) {
+            self.overruns.push(RunFault::new(kind, message));
+        }
     }
 
     /// Counts a call of the host. Calls cost the plugin no fuel, so there must be an end to them.

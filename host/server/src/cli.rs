@@ -6,6 +6,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
+use crate::client::ApiArguments;
+use crate::commands::device::DeviceCommand;
+use crate::commands::plugin::PluginCommand;
+use crate::commands::token::TokenCommand;
+
 /// A TR-069 Auto Configuration Server whose vendor logic is plugins.
 #[derive(Debug, Parser)]
 #[command(version, about)]
@@ -18,6 +23,27 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the server.
     Serve(ServeArguments),
+    /// Plugins: load, list, show, try, roll back.
+    Plugin {
+        #[command(subcommand)]
+        command: PluginCommand,
+        #[command(flatten)]
+        api: ApiArguments,
+    },
+    /// Devices: list, show, have actions run.
+    Device {
+        #[command(subcommand)]
+        command: DeviceCommand,
+        #[command(flatten)]
+        api: ApiArguments,
+    },
+    /// Tokens of the API.
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+        #[command(flatten)]
+        api: ApiArguments,
+    },
     /// Print the default configuration, with an explanation of every setting.
     DefaultConfig,
 }

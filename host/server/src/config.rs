@@ -9,8 +9,9 @@ use std::time::Duration;
 use anyhow::Context;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
+use trellis_catalog::{CatalogSettings, TrialSettings};
 use trellis_contact::{ContactSettings, Login, Networks};
-use trellis_plugin_host::{EngineSettings, Limits, LimitsMax, Pattern, RegistrySettings};
+use trellis_plugin_host::{EngineSettings, Limits, LimitsMax, LoaderSettings, Pattern};
 use trellis_session::{
     Booleans, Credential, Holder, Quirk, Redirect, SessionSettings, UnknownDevices, device_named,
 };
@@ -351,21 +352,23 @@ impl Config {
         }
     }
 
-    pub(crate) fn registry(&self) -> RegistrySettings {
+    pub(crate) fn loader(&self) -> LoaderSettings {
         let (it, max) = (&self.plugins.limits, &self.plugins.limits_max);
-        RegistrySettings {
-            folder: self.plugins.folder.clone(),
+        LoaderSettings {
             data: self.store.folder.clone(),
+            file_bytes_max: self.plugins.file_bytes_max,
             limits: Limits {
                 memory_bytes: it.memory_bytes,
                 fuel: it.fuel,
                 wall: Duration::from_secs(it.wall_seconds),
                 rpcs: it.rpcs,
                 memory_store_bytes: it.memory_store_bytes,
+                deadlines: it.deadlines,
                 facts: it.facts,
                 fact_bytes: it.fact_bytes,
                 log_lines: it.log_lines,
                 log_line_bytes: it.log_line_bytes,
+                log_bytes: it.log_bytes,
                 list_items: it.list_items,
                 host_calls: it.host_calls,
                 host_call_bytes: it.host_call_bytes,
@@ -376,7 +379,25 @@ impl Config {
                 wall: Duration::from_secs(max.wall_seconds),
                 rpcs: max.rpcs,
             },
-            settings: self.plugins.settings.0.clone(),
+            own_limits: self
+                .plugins
+                .own
+                .iter()
+                .map(|(name, own)| (name.clone(), own.limits.clone()))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn catalog(&self) -> CatalogSettings {
+        let it = &self.plugins;
+        CatalogSettings {
+            versions_max: it.versions_max,
+            plugins_max: it.plugins_max,
+            trial: TrialSettings {
+                runs_min: it.trial.runs_min,
+                margin_percent: it.trial.margin_percent,
+            },
+            configured: it.settings.0.clone(),
         }
     }
 }
@@ -392,8 +413,11 @@ mod tests {
             format!("{:?}", config.southbound()),
             format!("{:?}", SouthboundSettings::default())
         );
-        assert_eq!(config.registry().limits, Limits::default());
-        assert_eq!(config.registry().limits_max, LimitsMax::default());
+        assert_eq!(config.loader().limits, Limits::default());
+        assert_eq!(config.loader().limits_max, LimitsMax::default());
+        assert_eq!(config.loader().file_bytes_max, LoaderSettings::default().file_bytes_max);
+        let catalog = CatalogSettings::default();
+        assert_eq!(format!("{:?}", config.catalog()), format!("{catalog:?}"));
         assert_eq!(config.plugins.folder, std::path::PathBuf::from(DEFAULT_PLUGINS));
         let store = SledSettings::new(config.store().folder);
         assert_eq!(format!("{:?}", config.store()), format!("{store:?}"));

@@ -1,8 +1,11 @@
 //! `trellis`: the Auto Configuration Server.
 
 mod cli;
+mod client;
+mod commands;
 mod config;
 mod logging;
+mod output;
 mod serve;
 
 use std::process::ExitCode;
@@ -38,9 +41,23 @@ fn main() -> ExitCode {
             };
             finish(serve::serve(&config))
         }
+        Command::Plugin { command, api } => tell(commands::plugin::run(&command, &api)),
+        Command::Device { command, api } => tell(commands::device::run(&command, &api)),
+        Command::Token { command, api } => tell(commands::token::run(&command, &api)),
         Command::DefaultConfig => {
             print!("{}", config::DEFAULT);
             ExitCode::SUCCESS
+        }
+    }
+}
+
+/// The end of a command that is not the server.
+fn tell(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("trellis: {error:#}");
+            ExitCode::FAILURE
         }
     }
 }

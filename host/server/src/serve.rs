@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use trellis_catalog::Catalog;
 use trellis_contact::ConnectionRequests;
-use trellis_northbound::{Metrics, Server};
-use trellis_plugin_host::{PluginEngine, Registry};
+use trellis_northbound::{Calls, Metrics, Server};
+use trellis_plugin_host::{Loader, PluginEngine};
 use trellis_session::{ConnectionRequestKey, SessionSettings, Sessions};
 use trellis_southbound::Listener;
 use trellis_store::{SledStore, Store};
@@ -43,11 +44,13 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let settings = config.store();
     let store = tokio::task::spawn_blocking(move || SledStore::open(settings)).await??;
     let store: Arc<dyn Store> = Arc::new(store);
-    let registry = Arc::new(load_plugins(config).await?);
+    let stop = CancellationToken::new();
+    let catalog = open_catalog(config, Arc::clone(&store)).await?;
+    let watching = watch_folder(config, &catalog, &stop).await?;
     let key = ConnectionRequestKey::new(store.secret().await?);
     let connection_request_key = config.gives_logins().then(|| key.clone());
     let settings = SessionSettings { connection_request_key, ..config.sessions()? };
-    let sessions = Sessions::new(Arc::clone(&store), registry, settings).await?;
+    let sessions = Sessions::new(Arc::clone(&store), catalog.clone(), settings).await?;
     let contact =
         ConnectionRequests::new(Arc::clone(&store), sessions.clone(), key, config.contact());
     let mut listeners = Vec::new();
@@ -75,12 +78,21 @@ async fn run(config: &Config) -> anyhow::Result<()> {
         "trellis is ready"
     );
 
-    let stop = CancellationToken::new();
     let mut serving = JoinSet::new();
     for listener in listeners {
         serving.spawn(listener.serve(sessions.clone(), stop.clone()));
     }
-    let server = Server { sessions: sessions.clone(), store: Arc::clone(&store), contact, metrics };
+    let mut keeping = JoinSet::new();
+    keeping.spawn(catalog.clone().keep_up(stop.clone()));
+    keeping.spawn(sessions.clone().keep_deadlines(stop.clone()));
+    let server = Server {
+        sessions: sessions.clone(),
+        store: Arc::clone(&store),
+        catalog,
+        contact,
+        metrics,
+        calls: Calls::new(stop.clone()),
+    };
     let telling = operators.map(|it| tokio::spawn(it.serve(server, stop.clone())));
     tokio::select! {
         signal = stop_signal() => signal?,
@@ -99,6 +111,10 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     stop.cancel();
     let ends = async {
         while serving.join_next().await.is_some() {}
+        while keeping.join_next().await.is_some() {}
+        if let Some(watching) = watching {
+            let _ = watching.await;
+        }
         if let Some(telling) = telling {
             let _ = telling.await;
         }
@@ -126,41 +142,52 @@ async fn bind_operators(
     }
 }
 
-async fn load_plugins(config: &Config) -> anyhow::Result<Registry> {
+async fn open_catalog(config: &Config, store: Arc<dyn Store>) -> anyhow::Result<Catalog> {
     let engine = PluginEngine::new(&config.engine()).context(
         "cannot reserve address space for plugins; lower [session] sessions-max, or raise the \
          limit on virtual memory",
     )?;
+    let settings = config.loader();
+    let loader = tokio::task::spawn_blocking(move || Loader::new(engine, settings)).await?;
+    let loader = loader.context("cannot keep compiled plugins in the data folder")?;
+    Ok(Catalog::open(store, loader, config.catalog()).await?)
+}
+
+/// Loads what is in the plugin folder, and goes on watching it.
+async fn watch_folder(
+    config: &Config,
+    catalog: &Catalog,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<JoinHandle<()>>> {
     let folder = &config.plugins.folder;
     if folder == Path::new(config::DEFAULT_PLUGINS) && !folder.exists() {
         // A first try should start; a folder that somebody named and that is not there should not.
-        tracing::warn!(
-            "there is no folder `plugins` here, and none was named: no plugin is loaded"
-        );
-        return Ok(Registry::default());
+        tracing::warn!("there is no folder `plugins` here, and none was named: none is watched");
     }
-    let (registry, errors) = Registry::load(&engine, &config.registry())
-        .await
-        .with_context(|| format!("cannot read the plugin folder {}", folder.display()))?;
-    for error in errors {
-        tracing::error!("a plugin was not loaded: {error}");
+    let watching = if folder.exists() || folder != Path::new(config::DEFAULT_PLUGINS) {
+        let watching = trellis_catalog::watch(catalog.clone(), folder.clone(), stop.clone()).await;
+        Some(
+            watching
+                .with_context(|| format!("cannot read the plugin folder {}", folder.display()))?,
+        )
+    } else {
+        None
+    };
+    let plugins = catalog.plugins().await;
+    for plugin in &plugins {
+        let version = plugin.active.as_deref().and_then(|digest| plugin.version(digest));
+        if let Some(version) = version {
+            let (plugin, sha256) = (&plugin.name, &version.digest);
+            tracing::info!(plugin, version = version.version, sha256, "plugin serves");
+        }
     }
-    for plugin in registry.plugins() {
-        let manifest = &plugin.manifest;
-        tracing::info!(
-            plugin = manifest.name,
-            version = manifest.version,
-            sha256 = plugin.digest,
-            "plugin loaded"
-        );
-    }
-    if registry.plugins().next().is_none() {
+    if plugins.is_empty() {
         tracing::warn!(
             folder = %folder.display(),
             "there are no plugins: devices are recorded, but nothing is asked of them"
         );
     }
-    Ok(registry)
+    Ok(watching)
 }
 
 async fn stop_signal() -> anyhow::Result<()> {

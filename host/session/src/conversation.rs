@@ -50,6 +50,9 @@ pub(crate) enum Lost {
     /// The server refused the device.
     #[error("refused: {0}")]
     Refused(String),
+    /// The plugin did not let the device in: the fault's code and text.
+    #[error("the plugin did not let the device in: {0} {1}")]
+    NotAdmitted(u32, String),
 }
 
 /// One session's exchange of messages. At any time either the device waits for an answer,
@@ -215,6 +218,14 @@ impl Conversation {
         self.respond(request, Message::Fault(fault.to_fault()), None);
     }
 
+    /// Answers the Inform of a device that is not let in.
+    pub(crate) fn respond_refusal(&mut self, request: &Header, code: u32, text: &str) {
+        let mut fault = AcsFault::RequestDenied.to_fault();
+        fault.fault_code = code;
+        cut(text).clone_into(&mut fault.fault_string);
+        self.respond(request, Message::Fault(fault), None);
+    }
+
     /// Sends a request to the device, if there is still somebody who waits for it.
     pub(crate) fn ask(&mut self, request: Message) -> Result<Asked, Lost> {
         if self.owed.as_ref().is_none_or(oneshot::Sender::is_closed) {
@@ -278,6 +289,11 @@ impl Conversation {
     /// Notes an exchange that the device began.
     pub(crate) fn note_request(&mut self, request: &Message, answer: &str) {
         self.note(request.name(), &brief(request), answer, Instant::now());
+    }
+
+    /// Notes an action of the plugin and what became of it.
+    pub(crate) fn note_action(&mut self, name: &str, outcome: &str, began: Instant) {
+        self.note("action", name, outcome, began);
     }
 
     /// Sends a message and gives it back.

@@ -87,7 +87,7 @@ fn values(list: &ParameterList, now_ms: i64) -> impl Iterator<Item = TreeChange>
 }
 
 /// Whether the value of a parameter is a secret, as far as its name tells.
-pub(crate) fn is_secret(name: &str) -> bool {
+pub fn is_secret(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     last.ends_with("pin") || SECRET_WORDS.iter().any(|word| last.contains(word))
 }

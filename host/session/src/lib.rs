@@ -5,10 +5,12 @@
 //!
 //! Deliberately absent: HTTP, which is southbound's, and SQL or keys, which are the store's.
 
+mod admission;
 mod brief;
 mod caller;
 mod connection_request;
 mod conversation;
+mod deadlines;
 mod diagnostics;
 mod exchange;
 mod habits;
@@ -32,6 +34,7 @@ mod visit;
 pub use caller::{Caller, device_named};
 pub use connection_request::ConnectionRequestKey;
 pub use habits::{Habits, Quirk};
+pub use learn::is_secret;
 pub use metric::limit_reached;
 pub use open::{Arrival, Expected, Join};
 pub use post::{Answer, Reply, SessionId};

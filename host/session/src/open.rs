@@ -146,6 +146,24 @@ impl OpenSessions {
         Ok(Opened { handle, previous, line })
     }
 
+    /// Takes the place of a device that has no session, for work that no session may run beside. An
+    /// Inform supersedes it. Nobody leaves work to it.
+    pub(crate) fn occupy(&self, session: SessionId, device: &DeviceKey) -> Option<Handle> {
+        let mut open = self.lock();
+        if open.devices.contains_key(device) {
+            return None;
+        }
+        let handle = Handle {
+            session,
+            superseded: CancellationToken::new(),
+            ended: CancellationToken::new(),
+            wanted: Wanted::default(),
+        };
+        handle.wanted.close();
+        open.devices.insert(device.clone(), handle.clone());
+        Some(handle)
+    }
+
     /// Takes a session out.
     pub(crate) fn close(&self, device: &DeviceKey, handle: &Handle) {
         let mut open = self.lock();
@@ -188,6 +206,12 @@ impl OpenSessions {
             Some(handle) if handle.wanted.want() => Join::Joined,
             Some(handle) => Join::Ending(handle.ended.clone()),
         }
+    }
+
+    /// Whether a device has a session.
+    pub(crate) fn has(&self, device: &DeviceKey) -> bool {
+        let open = self.lock();
+        open.devices.get(device).is_some_and(|it| open.sessions.contains_key(&it.session))
     }
 
     /// Ends the session that a device has, if it has one.

@@ -1,8 +1,12 @@
 //! The plugin's turn: each of its calls is one request out and one answer in.
 
+use std::sync::Arc;
+
 use trellis_cwmp::Message;
-use trellis_plugin_host::{Ask, Context, FactValue, FaultKind, Finished, Next, Run, RunFault};
-use trellis_store::{FactValue as StoredFact, Fault, Memory};
+use trellis_plugin_host::{
+    Ask, Context, FactValue, FaultKind, Finished, Hook, Next, Run, RunFault,
+};
+use trellis_store::{FactValue as StoredFact, Fault, Notes as StoredNotes};
 
 use crate::conversation::{Conversation, Lost};
 use crate::learn::learn;
@@ -14,8 +18,7 @@ use crate::transfers::told;
 use crate::visit::{Visit, lost};
 
 impl Visit {
-    /// Runs the plugin to its end. When the session is lost while the plugin waits for the
-    /// device, it is told, and has a moment to finish; when it computes or sleeps, it is ended.
+    /// Runs the plugin's `provision` to its end.
     pub(crate) async fn provision(
         &mut self,
         acs: &Acs,
@@ -24,16 +27,39 @@ impl Visit {
         if self.is_heartbeat() {
             return Ok(());
         }
-        let Some(plugin) = self.plugin.clone() else {
+        if self.plugin.is_none() {
             // There is nobody to tell.
             self.delivered();
             return Ok(());
+        }
+        let (finished, end) = self.run_hook(acs, cpe, Hook::Provision).await;
+        if let Some(finished) = finished {
+            // What a lost or failed run was told, the next one is told again.
+            if end.is_ok() && finished.fault.is_none() {
+                self.delivered();
+            }
+            self.take_in(acs, finished).await;
+        }
+        end
+    }
+
+    /// Calls a hook of the plugin that may speak to the device. When the session is lost while the
+    /// plugin waits for the device, it is told, and has a moment to finish; when it computes or
+    /// sleeps, it is ended. Without a plugin nothing is called.
+    pub(crate) async fn run_hook(
+        &mut self,
+        acs: &Acs,
+        cpe: &mut Conversation,
+        hook: Hook,
+    ) -> (Option<Finished>, Result<(), Lost>) {
+        let Some(selected) = self.plugin.clone() else { return (None, Ok(())) };
+        let name = selected.plugin.manifest.name.clone();
+        let context = match self.context(acs).await {
+            Ok(context) => context,
+            Err(lost) => return (None, Err(lost)),
         };
-        let name = plugin.manifest.name.clone();
-        let memory = acs.store.memory(&self.key, &name).await.map_err(lost)?;
-        let mut run = Run::start(plugin, self.context(acs, memory));
-        let mut end = Ok(());
-        let finished = loop {
+        let mut run = Run::start(Arc::clone(&selected.plugin), hook, context);
+        loop {
             let next = tokio::select! {
                 next = run.next() => next,
                 // A plugin that computes or sleeps must not hold up the device's next session.
@@ -41,46 +67,41 @@ impl Visit {
                     if let Lost::TooSlow(_) = lost {
                         let message = format!("{lost}, in which the plugin asked for nothing");
                         let fault = RunFault { kind: FaultKind::WallTime, message, backtrace: Vec::new() };
+                        selected.plugin.count_fault(fault.kind);
                         self.record_fault(fault, self.now_ms());
                     }
-                    return Err(lost);
+                    return (None, Err(lost));
                 }
             };
             match next {
-                Next::Finished(finished) => break *finished,
-                Next::Ask(Ask { request, memory, reply }) => {
-                    if let Some(memory) = memory {
-                        self.changes.memory = Some((name.clone(), Memory(memory)));
+                Next::Finished(finished) => return (Some(*finished), Ok(())),
+                Next::Ask(Ask { request, notes, reply }) => {
+                    if let Some(notes) = notes {
+                        self.note_down(&name, notes);
                     }
                     match self.carry(acs, cpe, request).await {
                         Ok(answer) => drop(reply.send(Ok(answer))),
                         Err(lost) => {
                             drop(reply.send(Err(lost.to_string())));
-                            end = Err(lost);
                             let rest = tokio::time::timeout(acs.settings.lost_grace, run.next());
-                            match rest.await {
-                                Ok(Next::Finished(finished)) => break *finished,
-                                Ok(Next::Ask(_)) | Err(_) => return end,
-                            }
+                            let finished = match rest.await {
+                                Ok(Next::Finished(finished)) => Some(*finished),
+                                Ok(Next::Ask(_)) | Err(_) => None,
+                            };
+                            return (finished, Err(lost));
                         }
                     }
                 }
             }
-        };
-        // What a lost or failed run was told, the next one is told again.
-        if end.is_ok() && finished.fault.is_none() {
-            self.delivered();
         }
-        let names_learned = finished.names_learned;
-        self.take_in(acs, &name, finished);
-        if let Some(names_max) = names_learned
-            && let Err(error) =
-                acs.portions.learn(acs.store.as_ref(), &self.model(), names_max).await
-        {
-            // It will be learned again.
-            tracing::warn!(%error, "what a model can tell at once was not kept");
-        }
-        end
+    }
+
+    /// What a plugin keeps has changed.
+    fn note_down(&mut self, plugin: &str, notes: trellis_plugin_host::Notes) {
+        let trellis_plugin_host::Notes { memory, deadlines } = notes;
+        let notes = StoredNotes { memory, deadlines };
+        self.notes = Some((plugin.to_owned(), notes.clone()));
+        self.changes.notes = Some((plugin.to_owned(), notes));
     }
 
     /// Sends one request and takes in the answer. What the plugin remembers is kept before
@@ -91,7 +112,7 @@ impl Visit {
         cpe: &mut Conversation,
         request: Message,
     ) -> Result<Message, Lost> {
-        if self.changes.memory.is_some() {
+        if self.changes.notes.is_some() {
             self.keep(acs).await?;
         }
         let asked = cpe.ask(request)?;
@@ -124,7 +145,18 @@ impl Visit {
         matches!(self.events.as_slice(), [event] if event.event_code == "14 HEARTBEAT")
     }
 
-    fn context(&mut self, acs: &Acs, memory: Memory) -> Context {
+    /// What a run of the plugin is about.
+    pub(crate) async fn context(&mut self, acs: &Acs) -> Result<Context, Lost> {
+        let (plugin, settings) = match &self.plugin {
+            Some(it) => (it.plugin.manifest.name.clone(), Arc::clone(&it.settings)),
+            None => (String::new(), Arc::from("{}")),
+        };
+        let notes = match &self.notes {
+            Some((whose, notes)) if *whose == plugin => notes.clone(),
+            _ => acs.store.notes(&self.key, &plugin).await.map_err(lost)?,
+        };
+        let StoredNotes { memory, deadlines } = notes.clone();
+        self.notes = Some((plugin, notes));
         let mut portions = self.habits.portions;
         // What the table says goes before what devices have shown: it is the way out of that.
         portions.names_max = portions.names_max.or_else(|| acs.portions.names_max(&self.model()));
@@ -143,12 +175,12 @@ impl Visit {
                 message => transfers.push(message),
             }
         }
-        Context {
+        Ok(Context {
             device: self.key.to_string(),
             device_id: self.device_id.clone(),
             cwmp_version: self.version,
             events: self.events.clone(),
-            inform_parameters: std::mem::take(&mut self.inform_parameters),
+            inform_parameters: Arc::clone(&self.inform_parameters),
             root: self.header.root.clone(),
             changed_elsewhere: self.header.undelivered_change,
             retry_count: self.retry_count,
@@ -158,14 +190,18 @@ impl Visit {
             portions,
             methods_lacking: self.header.methods_lacking.clone(),
             now_seconds: u64::try_from(self.began.as_second()).unwrap_or_default(),
-            memory: memory.0,
-        }
+            notes: trellis_plugin_host::Notes { memory, deadlines },
+            settings,
+        })
     }
 
-    fn take_in(&mut self, acs: &Acs, plugin: &str, finished: Finished) {
+    /// Takes in what a run leaves behind.
+    pub(crate) async fn take_in(&mut self, acs: &Acs, finished: Finished) {
         let now_ms = self.now_ms();
-        if let Some(memory) = finished.memory {
-            self.changes.memory = Some((plugin.to_owned(), Memory(memory)));
+        if let Some(notes) = finished.notes
+            && let Some(plugin) = self.plugin.as_ref().map(|it| it.plugin.manifest.name.clone())
+        {
+            self.note_down(&plugin, notes);
         }
         for (name, value) in finished.facts {
             let Some(value) = value else {
@@ -188,14 +224,22 @@ impl Visit {
         if let Some(fault) = finished.fault {
             self.record_fault(fault, now_ms);
         }
-        metrics::counter!("trellis_plugin_fuel_total", "plugin" => plugin.to_owned())
-            .increment(finished.fuel);
+        for fault in finished.overruns {
+            self.record_fault(fault, now_ms);
+        }
         if finished.log_lines_dropped > 0 {
             limit_reached("plugin_log_lines");
         }
+        if let Some(names_max) = finished.names_learned
+            && let Err(error) =
+                acs.portions.learn(acs.store.as_ref(), &self.model(), names_max).await
+        {
+            // It will be learned again.
+            tracing::warn!(%error, "what a model can tell at once was not kept");
+        }
     }
 
-    fn record_fault(&mut self, fault: RunFault, now_ms: i64) {
+    pub(crate) fn record_fault(&mut self, fault: RunFault, now_ms: i64) {
         let RunFault { kind, message, backtrace } = fault;
         tracing::warn!(
             device = %self.key,
@@ -205,9 +249,6 @@ impl Visit {
             backtrace = backtrace.join(" < "),
             "the plugin failed"
         );
-        let plugin = self.header.plugin.as_ref().map_or("", |it| it.0.as_str()).to_owned();
-        let labels = [("plugin", plugin), ("kind", kind.name().to_owned())];
-        metrics::counter!("trellis_plugin_faults_total", &labels).increment(1);
         self.plugin_fault = Some(format!("{}: {message}", kind.name()));
         self.changes.faults.push(Fault {
             at_ms: now_ms,

@@ -18,8 +18,10 @@ pub(crate) async fn run(
     // Inform: what it tells is kept before the answer lets the device forget it.
     let agreed = visit.agree(acs, cpe, &inform)?;
     let recorded = visit.record_inform(acs, inform.message).await;
-    if let Err(Lost::Unknown) = recorded {
-        cpe.respond_fault(&inform.header, AcsFault::InvalidArguments);
+    match &recorded {
+        Err(Lost::Unknown) => cpe.respond_fault(&inform.header, AcsFault::InvalidArguments),
+        Err(Lost::NotAdmitted(code, text)) => cpe.respond_refusal(&inform.header, *code, text),
+        _ => {}
     }
     recorded?;
     cpe.habits = visit.habits;
@@ -40,13 +42,13 @@ pub(crate) async fn run(
         }
     }
 
-    if visit.header.is_quarantined {
+    if visit.is_quarantined {
         cpe.close_to_work();
     }
 
     // Now it is our turn: the plugin speaks, then what operators queued.
-    visit.provision(acs, cpe).await?;
-    if !visit.header.is_quarantined {
+    if !visit.is_quarantined {
+        visit.provision(acs, cpe).await?;
         visit.read_diagnostics(acs, cpe).await?;
         visit.exchange_credential(acs, cpe).await?;
         visit.give_login(acs, cpe).await?;

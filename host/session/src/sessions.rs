@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
+use trellis_catalog::Catalog;
 use trellis_cwmp::{Decoded, DeviceId, Envelope, Message, Quirk, Quirks, decode, is_empty_post};
-use trellis_plugin_host::Registry;
 use trellis_store::{Credential, DeviceKey, Store, StoreError};
 
 use crate::caller::Caller;
@@ -27,7 +27,7 @@ use crate::visit::Visit;
 /// What a session works with.
 pub(crate) struct Acs {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) registry: Arc<Registry>,
+    pub(crate) catalog: Catalog,
     pub(crate) settings: SessionSettings,
     pub(crate) portions: LearnedPortions,
     kinds: Kinds,
@@ -35,11 +35,11 @@ pub(crate) struct Acs {
 
 /// The sessions of this server. Clones share them.
 #[derive(Clone)]
-pub struct Sessions(Arc<Shared>);
+pub struct Sessions(pub(crate) Arc<Shared>);
 
-struct Shared {
-    acs: Arc<Acs>,
-    open: OpenSessions,
+pub(crate) struct Shared {
+    pub(crate) acs: Arc<Acs>,
+    pub(crate) open: OpenSessions,
     tasks: TaskTracker,
     /// Cancelled when no new session is to begin.
     closed: CancellationToken,
@@ -57,13 +57,13 @@ impl Sessions {
     /// No sessions yet. Reads what models of devices have shown.
     pub async fn new(
         store: Arc<dyn Store>,
-        registry: Arc<Registry>,
+        catalog: Catalog,
         settings: SessionSettings,
     ) -> Result<Self, StoreError> {
         let kinds = Kinds::new(settings.metric_kinds_max);
         let portions = LearnedPortions::new(store.learned_portions().await?, settings.models_max);
         Ok(Self(Arc::new(Shared {
-            acs: Arc::new(Acs { store, registry, settings, portions, kinds }),
+            acs: Arc::new(Acs { store, catalog, settings, portions, kinds }),
             open: OpenSessions::default(),
             tasks: TaskTracker::new(),
             closed: CancellationToken::new(),
@@ -149,6 +149,11 @@ impl Sessions {
     /// How many sessions there are.
     pub fn count(&self) -> usize {
         self.0.open.count()
+    }
+
+    /// Whether a device is in a session.
+    pub fn has_session(&self, device: &DeviceKey) -> bool {
+        self.0.open.has(device)
     }
 
     /// Leaves work that has just been queued for a device to the session that it has, if it has one.
@@ -398,10 +403,10 @@ fn report(visit: &Visit, cpe: &Conversation, result: &Result<(), Lost>) {
 }
 
 /// Frees the way for the device's next session, also if this one panics.
-struct End<'a> {
-    shared: &'a Shared,
-    device: DeviceKey,
-    handle: Handle,
+pub(crate) struct End<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) device: DeviceKey,
+    pub(crate) handle: Handle,
 }
 
 impl Drop for End<'_> {

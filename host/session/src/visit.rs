@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use trellis_catalog::Selected;
 use trellis_cwmp::{
     AcsFault, CwmpVersion, DeviceId, Envelope, EventStruct, Inform, Message, ParameterList, decode,
     encode, is_true, namespace,
 };
-use trellis_plugin_host::{Plugin, Traits};
-use trellis_store::{Changes, Device, DeviceKey, Forget, Model, Session, StoreError, Undelivered};
+use trellis_plugin_host::Traits;
+use trellis_store::{
+    Changes, Device, DeviceKey, Forget, Model, Notes, Session, StoreError, Undelivered,
+};
 
 use crate::caller::{Caller, normalised};
 use crate::conversation::{Conversation, Lost, cut, millis};
@@ -34,12 +37,17 @@ pub(crate) struct Visit {
     pub(crate) version: CwmpVersion,
     pub(crate) events: Vec<EventStruct>,
     pub(crate) retry_count: u32,
-    pub(crate) inform_parameters: ParameterList,
+    pub(crate) inform_parameters: Arc<ParameterList>,
     /// As the Inform tells it.
     pub(crate) software_version: String,
     /// How many requests the device has sent.
     pub(crate) requests: u32,
-    pub(crate) plugin: Option<Arc<Plugin>>,
+    /// The plugin that serves the device in this session, with its settings.
+    pub(crate) plugin: Option<Selected>,
+    /// What a plugin keeps for the device, once that was read, with its name.
+    pub(crate) notes: Option<(String, Notes)>,
+    /// Whether nothing is to be asked of the device in this session.
+    pub(crate) is_quarantined: bool,
     pub(crate) habits: Habits,
     pub(crate) header: Device,
     pub(crate) header_changed: bool,
@@ -62,10 +70,12 @@ impl Visit {
             version: CwmpVersion::V1_0,
             events: Vec::new(),
             retry_count: 0,
-            inform_parameters: ParameterList::new(),
+            inform_parameters: Arc::default(),
             software_version: String::new(),
             requests: 0,
             plugin: None,
+            notes: None,
+            is_quarantined: false,
             habits: Habits::default(),
             header: Device::default(),
             header_changed: false,
@@ -126,25 +136,33 @@ impl Visit {
         let known = acs.store.device(&self.key).await.map_err(lost)?;
         let is_known = known.is_some();
         self.header = known.unwrap_or_default();
+        let orders = acs.store.orders(&self.key).await.map_err(lost)?;
         let forget = self.forget(&inform);
         self.admit(acs, is_known)?;
         self.update_header(&inform, forget);
-        let traits = self.traits(&inform.parameter_list);
+        self.events = inform.event;
+        self.retry_count = inform.retry_count;
+        self.inform_parameters = Arc::new(inform.parameter_list);
+        let traits = self.traits(&self.inform_parameters);
         let software_version = cut(traits.software_version);
         let habits = Habits::of(&acs.settings.quirks, &traits);
-        self.plugin = acs.registry.select(&traits);
+        let plugin = acs.catalog.select(&self.key, &traits, &orders);
+        self.plugin = plugin;
         self.habits = habits;
         self.software_version = software_version;
-        self.header.plugin =
-            self.plugin.as_ref().map(|it| (it.manifest.name.clone(), it.manifest.version.clone()));
-        if self.header.is_quarantined {
+        self.header.plugin = self.plugin.as_ref().map(|it| {
+            let manifest = &it.plugin.manifest;
+            (manifest.name.clone(), manifest.version.clone())
+        });
+        self.is_quarantined = self.header.is_quarantined;
+        self.header.quarantine_reason = None;
+        if self.is_quarantined {
             self.plugin = None;
         }
+        self.ask_admission(acs).await?;
         acs.store.record_inform(&self.key, &mut self.header, forget).await.map_err(lost)?;
         self.is_recorded = true;
-        self.events = with_undelivered(inform.event, &self.header.undelivered_events);
-        self.retry_count = inform.retry_count;
-        self.inform_parameters = inform.parameter_list;
+        self.add_undelivered_events();
         Ok(())
     }
 
@@ -330,6 +348,18 @@ impl Visit {
         messages.filter_map(|it| Some(decode(&it.0, None).ok()?.envelope.message))
     }
 
+    /// Adds the events of earlier Informs that no plugin has seen to its end: the device has been
+    /// told that they arrived, and does not repeat them.
+    fn add_undelivered_events(&mut self) {
+        for (event_code, command_key) in &self.header.undelivered_events {
+            let event =
+                EventStruct { event_code: event_code.clone(), command_key: command_key.clone() };
+            if !self.events.contains(&event) {
+                self.events.push(event);
+            }
+        }
+    }
+
     /// A plugin has seen everything.
     pub(crate) fn delivered(&mut self) {
         let header = &mut self.header;
@@ -428,20 +458,4 @@ fn below_root(name: &str) -> Option<&str> {
 fn events(events: &[EventStruct]) -> Vec<(String, String)> {
     let pairs = events.iter().take(EVENTS_MAX);
     pairs.map(|event| (cut(&event.event_code), cut(&event.command_key))).collect()
-}
-
-/// The events of an Inform, and those of earlier ones that no plugin has seen to its end: the
-/// device has been told that they arrived, and does not repeat them.
-fn with_undelivered(
-    mut events: Vec<EventStruct>,
-    undelivered: &[(String, String)],
-) -> Vec<EventStruct> {
-    for (event_code, command_key) in undelivered {
-        let event =
-            EventStruct { event_code: event_code.clone(), command_key: command_key.clone() };
-        if !events.contains(&event) {
-            events.push(event);
-        }
-    }
-    events
 }

@@ -6,7 +6,7 @@ use crate::aliases::Aliases;
 use crate::codec;
 use crate::commit::limit_reached;
 use crate::error::StoreError;
-use crate::keys::{Keyspace, row_of};
+use crate::keys::{self, Keyspace, row_of};
 use crate::records::*;
 use crate::sled_store::{SledStore, informed_changes, now_ms};
 use crate::transfers::{Merged, merge};
@@ -90,7 +90,7 @@ impl SledStore {
     }
 
     pub(crate) fn batch(&self, device: &DeviceKey, changes: Changes) -> Result<Batch, StoreError> {
-        let Changes { mut header, tree, memory, tasks, transfers, faults, session } = changes;
+        let Changes { mut header, tree, notes, tasks, transfers, faults, session } = changes;
         let mut batch = Batch::default();
         if !tree.is_empty() {
             // What Informs told is older than what the session read, and goes in first.
@@ -101,13 +101,8 @@ impl SledStore {
         if let Some(header) = &header {
             batch.insert(Keyspace::Header.device(device), codec::write(header)?);
         }
-        if let Some((plugin, memory)) = memory {
-            let key = Keyspace::Memory.row(device, plugin.as_bytes());
-            if memory.0.is_empty() {
-                batch.remove(key);
-            } else {
-                batch.insert(key, codec::write(&memory)?);
-            }
+        if let Some((plugin, notes)) = notes {
+            self.write_notes(&mut batch, device, &plugin, &notes)?;
         }
         let mut done = Vec::new();
         for (id, task) in &tasks {
@@ -126,6 +121,32 @@ impl SledStore {
         let session = session.iter().map(codec::write).collect::<Result<_, _>>()?;
         self.append(&mut batch, Keyspace::Session, device, session)?;
         Ok(batch)
+    }
+
+    /// Keeps what a plugin notes, and moves its deadlines to where they are looked for.
+    fn write_notes(
+        &self,
+        batch: &mut Batch,
+        device: &DeviceKey,
+        plugin: &str,
+        notes: &Notes,
+    ) -> Result<(), StoreError> {
+        let key = Keyspace::Notes.row(device, plugin.as_bytes());
+        let known = self.read_notes(device, plugin)?;
+        for (name, at) in &known.deadlines {
+            if notes.deadlines.get(name) != Some(at) {
+                batch.remove(keys::deadline(device, plugin, name, *at));
+            }
+        }
+        for (name, at) in &notes.deadlines {
+            batch.insert(keys::deadline(device, plugin, name, *at), &[]);
+        }
+        if *notes == Notes::default() {
+            batch.remove(key);
+        } else {
+            batch.insert(key, codec::write(notes)?);
+        }
+        Ok(())
     }
 
     fn write_transfers(

@@ -41,6 +41,9 @@ pub enum StoreError {
     /// The database failed, most often because the disk did.
     #[error("the database failed: {0}")]
     Database(#[from] sled::Error),
+    /// A file cannot be read or written.
+    #[error("the file of a plugin failed: {0}")]
+    File(#[from] std::io::Error),
     /// The disk does not keep up, or hangs.
     #[error("nothing was written to disk for {} s", .0.as_secs())]
     Slow(std::time::Duration),

@@ -1,7 +1,7 @@
 //! How records are ordered: one letter for the keyspace, then the device, so that one
 //! device's rows are adjacent and a prefix finds them.
 
-use crate::records::DeviceKey;
+use crate::records::{Deadline, DeviceKey};
 
 /// The keyspaces.
 #[derive(Clone, Copy)]
@@ -10,8 +10,16 @@ pub(crate) enum Keyspace {
     Header,
     /// Parts of parameter trees.
     Tree,
-    /// Plugin memory.
-    Memory,
+    /// What plugins keep.
+    Notes,
+    /// The deadlines of plugins, in the order of time.
+    Deadline,
+    /// What operators say of single devices.
+    Orders,
+    /// What operators say of devices that have a tag, by tag.
+    Tag,
+    /// Plugins, by name.
+    Plugin,
     /// Tasks that are not done.
     OpenTask,
     /// Tasks that are done.
@@ -38,7 +46,11 @@ impl Keyspace {
         match self {
             Self::Header => b'h',
             Self::Tree => b'p',
-            Self::Memory => b'm',
+            Self::Notes => b'm',
+            Self::Deadline => b'w',
+            Self::Orders => b'o',
+            Self::Tag => b'g',
+            Self::Plugin => b'v',
             Self::OpenTask => b'q',
             Self::DoneTask => b'd',
             Self::Transfer => b'x',
@@ -89,4 +101,42 @@ pub(crate) fn device_of(key: &[u8]) -> Option<DeviceKey> {
 pub(crate) fn row_of(key: &[u8]) -> &[u8] {
     let end = key.iter().position(|byte| *byte == END).unwrap_or(key.len());
     key.get(end + 1..).unwrap_or_default()
+}
+
+/// The row of a deadline: rows are ordered by time.
+pub(crate) fn deadline(device: &DeviceKey, plugin: &str, name: &str, at: u64) -> Vec<u8> {
+    let mut key = Keyspace::Deadline.start();
+    key.extend_from_slice(&at.to_be_bytes());
+    for text in [device.as_str(), plugin, name] {
+        key.extend_from_slice(text.as_bytes());
+        key.push(END);
+    }
+    key
+}
+
+/// The deadline of a row. The name is the plugin's own and may hold the end mark.
+pub(crate) fn deadline_of(key: &[u8]) -> Option<Deadline> {
+    let (at, texts) = key.get(1..)?.split_first_chunk::<8>()?;
+    let mut texts = std::str::from_utf8(texts.strip_suffix(&[END])?).ok()?.splitn(3, '\0');
+    let device = DeviceKey::from_text(texts.next()?);
+    let plugin = texts.next()?.to_owned();
+    let name = texts.next()?.to_owned();
+    Some(Deadline { at: u64::from_be_bytes(*at), device, plugin, name })
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_read_back_from_its_row_whatever_its_name() {
+        let device = DeviceKey::from_text("00D09E-GW%2D1-S1");
+        for name in ["reboot", "", "a\0b", "ü"] {
+            let key = deadline(&device, "acme", name, 1_800_000_000);
+            let read = deadline_of(&key).expect("a deadline");
+            let wanted = (1_800_000_000, device.clone(), "acme".to_owned(), name.to_owned());
+            assert_eq!((read.at, read.device, read.plugin, read.name), wanted);
+        }
+    }
 }

@@ -11,13 +11,16 @@ mod codec;
 mod commit;
 mod credential;
 mod error;
+mod files;
 mod keys;
+mod operator;
 mod records;
 mod sled_store;
 mod transfers;
 mod tree;
 
 pub use error::StoreError;
+pub use operator::*;
 pub use records::*;
 pub use sled_store::{SledSettings, SledStore};
 pub use tree::{Entry, Tree, TreeChange};
@@ -52,7 +55,37 @@ pub trait Store: Send + Sync + 'static {
     async fn tree(&self, device: &DeviceKey) -> Result<Tree, StoreError>;
 
     /// What a plugin keeps for a device.
-    async fn memory(&self, device: &DeviceKey, plugin: &str) -> Result<Memory, StoreError>;
+    async fn notes(&self, device: &DeviceKey, plugin: &str) -> Result<Notes, StoreError>;
+
+    /// Up to `limit` deadlines that have passed at `now`, in seconds since 1970, oldest first.
+    async fn due_deadlines(&self, now: u64, limit: usize) -> Result<Vec<Deadline>, StoreError>;
+
+    /// What operators say of a device.
+    async fn orders(&self, device: &DeviceKey) -> Result<Orders, StoreError>;
+
+    /// Keeps what operators say of a device.
+    async fn set_orders(&self, device: &DeviceKey, orders: &Orders) -> Result<(), StoreError>;
+
+    /// What operators say of devices that have a tag, by tag.
+    async fn tags(&self) -> Result<Vec<(String, TagOrders)>, StoreError>;
+
+    /// Keeps what operators say of devices that have a tag.
+    async fn set_tag(&self, tag: &str, orders: &TagOrders) -> Result<(), StoreError>;
+
+    /// The plugins, by name.
+    async fn plugins(&self) -> Result<Vec<PluginRecord>, StoreError>;
+
+    /// Keeps what there is to know of some plugins, in one step.
+    async fn set_plugins(&self, plugins: &[PluginRecord]) -> Result<(), StoreError>;
+
+    /// The file of a version of a plugin, by its digest.
+    async fn plugin_file(&self, digest: &str) -> Result<Vec<u8>, StoreError>;
+
+    /// Keeps a file of a plugin.
+    async fn add_plugin_file(&self, digest: &str, bytes: Vec<u8>) -> Result<(), StoreError>;
+
+    /// Removes a file of a plugin, which need not be there.
+    async fn remove_plugin_file(&self, digest: &str) -> Result<(), StoreError>;
 
     /// Queues work for a device's next session and returns its number.
     async fn enqueue_task(&self, device: &DeviceKey, task: &Task) -> Result<TaskId, StoreError>;
@@ -100,6 +133,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Adds a token of the API.
     async fn add_api_token(&self, token: &ApiToken) -> Result<(), StoreError>;
+
+    /// Removes the tokens of this name, and says whether there were any.
+    async fn remove_api_tokens(&self, name: &str) -> Result<bool, StoreError>;
 
     /// Waits until everything is on disk: the last thing before the process ends, and the way to
     /// see whether the disk keeps up.

@@ -78,6 +78,8 @@ pub struct Device {
     pub undelivered_messages: Vec<Undelivered>,
     /// Whether nothing is to be asked of the device.
     pub is_quarantined: bool,
+    /// Why the plugin has nothing asked of the device in its last session, if it has.
+    pub quarantine_reason: Option<String>,
     /// Whether the device has proved its identity with a credential of its own.
     pub has_own_credential: bool,
     /// What Informs told since the tree was last written. It is newer than the tree, and
@@ -174,26 +176,61 @@ pub struct ApiToken {
 
 /// What one plugin keeps for one device.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Memory(pub BTreeMap<String, Vec<u8>>);
+pub struct Notes {
+    /// Its memory.
+    pub memory: BTreeMap<String, Vec<u8>>,
+    /// When it is to be woken, by name, in seconds since 1970.
+    pub deadlines: BTreeMap<String, u64>,
+}
+
+/// A deadline of a plugin that has passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// When it was to be, in seconds since 1970.
+    pub at: u64,
+    /// The device that it is about.
+    pub device: DeviceKey,
+    /// Whose it is.
+    pub plugin: String,
+    /// Its name.
+    pub name: String,
+}
 
 /// The number of a task, growing, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(pub u64);
 
-/// Work that an operator queued for a device: one request, sent in its next session.
+/// Work that an operator queued for a device's next session.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// When it was queued, in milliseconds since 1970.
     pub created_ms: i64,
-    /// The name of the method, for lists.
-    pub method: String,
-    /// The request as an envelope: the standard's own form outlives ours. Empty once it is done.
-    pub request: Vec<u8>,
-    /// When it was sent, in milliseconds since 1970. A task that was sent and has no result was
+    /// What is to be done.
+    pub work: Work,
+    /// When it was begun, in milliseconds since 1970. A task that was begun and has no result was
     /// cut short, and whether the device did it is not known.
     pub sent_ms: Option<i64>,
     /// What became of it.
     pub result: Option<TaskResult>,
+}
+
+/// What is to be done.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Work {
+    /// One request to the device.
+    Request {
+        /// The name of the method, for lists.
+        method: String,
+        /// The request as an envelope: the standard's own form outlives ours. Empty once it is done.
+        envelope: Vec<u8>,
+    },
+    /// One action of the plugin that serves the device.
+    Action {
+        /// Its name.
+        name: String,
+        /// Its arguments as JSON. Empty once it is done: there may be passwords in it.
+        arguments: String,
+    },
 }
 
 /// What became of a task.
@@ -201,7 +238,7 @@ pub struct Task {
 pub struct TaskResult {
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
-    /// The device's answer as an envelope, or why there is none.
+    /// The device's answer as an envelope or the action's as JSON, or why there is none.
     pub outcome: Result<Vec<u8>, String>,
 }
 
@@ -325,7 +362,7 @@ pub struct Changes {
     /// What was learned about parameters.
     pub tree: Vec<TreeChange>,
     /// What a plugin keeps.
-    pub memory: Option<(String, Memory)>,
+    pub notes: Option<(String, Notes)>,
     /// Tasks that were sent, and tasks that are done.
     pub tasks: Vec<(TaskId, Task)>,
     /// Transfers that were asked for or have ended.
@@ -390,12 +427,28 @@ impl fmt::Debug for Undelivered {
     }
 }
 
-// === impl Memory ===
+// === impl Notes ===
 
-impl fmt::Debug for Memory {
+impl fmt::Debug for Notes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Plugins may keep secrets in it.
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_struct("Notes")
+            .field("memory", &self.memory.keys())
+            .field("deadlines", &self.deadlines)
+            .finish()
+    }
+}
+
+// === impl Work ===
+
+impl Work {
+    /// The same without what may be secret in it, for what is done.
+    #[must_use]
+    pub fn done(self) -> Self {
+        match self {
+            Self::Request { method, .. } => Self::Request { method, envelope: Vec::new() },
+            Self::Action { name, .. } => Self::Action { name, arguments: String::new() },
+        }
     }
 }
 
@@ -440,7 +493,7 @@ impl Changes {
     pub fn is_empty(&self) -> bool {
         self.header.is_none()
             && self.tree.is_empty()
-            && self.memory.is_none()
+            && self.notes.is_none()
             && self.tasks.is_empty()
             && self.transfers.is_empty()
             && self.faults.is_empty()

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use sled::{Batch, Db};
@@ -15,7 +16,9 @@ use crate::codec;
 use crate::commit::Committer;
 use crate::commit::limit_reached;
 use crate::error::StoreError;
-use crate::keys::{Keyspace, device_of, row_of};
+use crate::files::Files;
+use crate::keys::{Keyspace, deadline_of, device_of, row_of};
+use crate::operator::*;
 use crate::records::*;
 use crate::tree::{Entry, Tree, TreeChange};
 
@@ -52,6 +55,7 @@ pub struct SledSettings {
 pub struct SledStore {
     pub(crate) db: Db,
     committer: Committer,
+    files: Files,
     pub(crate) settings: Arc<SledSettings>,
     /// How many open tasks each device has, so that a session without any reads none.
     open_tasks: Arc<Mutex<HashMap<DeviceKey, usize>>>,
@@ -61,7 +65,7 @@ pub struct SledStore {
 const CREDENTIALS_MAX: usize = 4;
 
 /// The format of a data folder that this program writes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const FORMAT_KEY: &[u8] = b"!format";
 const SECRET_KEY: &[u8] = b"!secret";
 
@@ -99,12 +103,15 @@ impl SledStore {
                 *open_tasks.entry(device).or_default() += 1;
             }
         }
+        let files = Files::open(&settings.folder.with_file_name("plugins"))
+            .map_err(|error| open_error(&settings.folder, &error.to_string()))?;
         let committer =
             Committer::start(db.clone(), settings.commit_delay, settings.commit_time_max)
                 .map_err(|error| open_error(&settings.folder, &error.to_string()))?;
         Ok(Self {
             db,
             committer,
+            files,
             settings: Arc::new(settings),
             open_tasks: Arc::new(Mutex::new(open_tasks)),
         })
@@ -145,6 +152,32 @@ impl SledStore {
         let (store, device) = (self.clone(), device.clone());
         let task = tokio::task::spawn_blocking(move || work(&store, &device));
         task.await.map_err(|_| StoreError::Closing)?
+    }
+
+    pub(crate) fn read_notes(&self, device: &DeviceKey, plugin: &str) -> Result<Notes, StoreError> {
+        let bytes = self.db.get(Keyspace::Notes.row(device, plugin.as_bytes()))?;
+        let notes = bytes.map(|bytes| codec::read("notes", device.as_str(), &bytes));
+        Ok(notes.transpose()?.unwrap_or_default())
+    }
+
+    /// Writes one record, or removes it.
+    async fn set<T: Serialize>(&self, key: Vec<u8>, record: Option<&T>) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        match record {
+            Some(record) => batch.insert(key, codec::write(record)?),
+            None => batch.remove(key),
+        }
+        self.committer.commit(batch).await
+    }
+
+    /// Files are read and written where they hold up nobody.
+    async fn with_files<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Files) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let files = self.files.clone();
+        let task = tokio::task::spawn_blocking(move || work(&files));
+        Ok(task.await.map_err(|_| StoreError::Closing)??)
     }
 
     async fn write_credentials(
@@ -279,10 +312,70 @@ impl Store for SledStore {
         Ok(tree)
     }
 
-    async fn memory(&self, device: &DeviceKey, plugin: &str) -> Result<Memory, StoreError> {
-        let bytes = self.db.get(Keyspace::Memory.row(device, plugin.as_bytes()))?;
-        let memory = bytes.map(|bytes| codec::read("memory", device.as_str(), &bytes));
-        Ok(memory.transpose()?.unwrap_or_default())
+    async fn notes(&self, device: &DeviceKey, plugin: &str) -> Result<Notes, StoreError> {
+        self.read_notes(device, plugin)
+    }
+
+    async fn due_deadlines(&self, now: u64, limit: usize) -> Result<Vec<Deadline>, StoreError> {
+        let mut end = Keyspace::Deadline.start();
+        end.extend(now.saturating_add(1).to_be_bytes());
+        let rows = self.db.range(Keyspace::Deadline.start()..end).keys().take(limit);
+        let deadlines = rows.map(|key| Ok(deadline_of(&key?)));
+        deadlines.filter_map(Result::transpose).collect()
+    }
+
+    async fn orders(&self, device: &DeviceKey) -> Result<Orders, StoreError> {
+        let bytes = self.db.get(Keyspace::Orders.device(device))?;
+        let orders = bytes.map(|bytes| codec::read("orders", device.as_str(), &bytes));
+        Ok(orders.transpose()?.unwrap_or_default())
+    }
+
+    async fn set_orders(&self, device: &DeviceKey, orders: &Orders) -> Result<(), StoreError> {
+        let key = Keyspace::Orders.device(device);
+        self.set(key, (!orders.is_empty()).then_some(orders)).await
+    }
+
+    async fn tags(&self) -> Result<Vec<(String, TagOrders)>, StoreError> {
+        let mut tags = Vec::new();
+        for row in self.db.scan_prefix(Keyspace::Tag.start()) {
+            let (key, value) = row?;
+            let tag = String::from_utf8_lossy(key.get(1..).unwrap_or_default()).into_owned();
+            let orders = codec::read("tag", &tag, &value)?;
+            tags.push((tag, orders));
+        }
+        Ok(tags)
+    }
+
+    async fn set_tag(&self, tag: &str, orders: &TagOrders) -> Result<(), StoreError> {
+        self.set(Keyspace::Tag.named(tag), (!orders.is_empty()).then_some(orders)).await
+    }
+
+    async fn plugins(&self) -> Result<Vec<PluginRecord>, StoreError> {
+        let rows = self.db.scan_prefix(Keyspace::Plugin.start());
+        rows.map(|row| codec::read("plugin", "", &row?.1)).collect()
+    }
+
+    async fn set_plugins(&self, plugins: &[PluginRecord]) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        for plugin in plugins {
+            batch.insert(Keyspace::Plugin.named(&plugin.name), codec::write(plugin)?);
+        }
+        self.committer.commit(batch).await
+    }
+
+    async fn plugin_file(&self, digest: &str) -> Result<Vec<u8>, StoreError> {
+        let digest = digest.to_owned();
+        self.with_files(move |files| files.read(&digest)).await
+    }
+
+    async fn add_plugin_file(&self, digest: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+        let digest = digest.to_owned();
+        self.with_files(move |files| files.write(&digest, &bytes)).await
+    }
+
+    async fn remove_plugin_file(&self, digest: &str) -> Result<(), StoreError> {
+        let digest = digest.to_owned();
+        self.with_files(move |files| files.remove(&digest)).await
     }
 
     async fn enqueue_task(&self, device: &DeviceKey, task: &Task) -> Result<TaskId, StoreError> {
@@ -400,6 +493,21 @@ impl Store for SledStore {
         let mut batch = Batch::default();
         batch.insert(key, codec::write(token)?);
         self.committer.commit(batch).await
+    }
+
+    async fn remove_api_tokens(&self, name: &str) -> Result<bool, StoreError> {
+        let mut batch = Batch::default();
+        let mut found = false;
+        for row in self.db.scan_prefix(Keyspace::ApiToken.start()) {
+            let (key, value) = row?;
+            let token: ApiToken = codec::read("token", "", &value)?;
+            if token.name == name {
+                found = true;
+                batch.remove(key);
+            }
+        }
+        self.committer.commit(batch).await?;
+        Ok(found)
     }
 
     async fn flush(&self) -> Result<(), StoreError> {

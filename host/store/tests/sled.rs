@@ -20,8 +20,7 @@ fn value(name: &str, value: &str) -> TreeChange {
 fn task() -> Task {
     Task {
         created_ms: 1,
-        method: "Reboot".to_owned(),
-        request: vec![1, 2],
+        work: Work::Request { method: "Reboot".to_owned(), envelope: vec![1, 2] },
         sent_ms: None,
         result: None,
     }
@@ -36,9 +35,9 @@ async fn what_was_recorded_is_there_after_reopening() {
         let mut header = Device { oui: "00D09E".to_owned(), ..Device::default() };
         header.publish("wifi.ssid", FactValue::Text("home".to_owned()), 5);
         store.record_inform(&key, &mut header, Forget::Nothing).await.expect("recorded");
-        let memory = Memory([("step".to_owned(), vec![7])].into());
+        let notes = Notes { memory: [("step".to_owned(), vec![7])].into(), ..Notes::default() };
         let changes = Changes {
-            memory: Some(("standard".to_owned(), memory)),
+            notes: Some(("standard".to_owned(), notes)),
             tree: vec![value("Device.A", "1")],
             ..Changes::default()
         };
@@ -49,8 +48,8 @@ async fn what_was_recorded_is_there_after_reopening() {
     let store = open(folder.path());
     let header = store.device(&key).await.expect("readable").expect("there");
     assert_eq!(header.facts["wifi.ssid"].value, FactValue::Text("home".to_owned()));
-    assert_eq!(store.memory(&key, "standard").await.expect("readable").0["step"], [7]);
-    assert_eq!(store.memory(&key, "other").await.expect("readable"), Memory::default());
+    assert_eq!(store.notes(&key, "standard").await.expect("readable").memory["step"], [7]);
+    assert_eq!(store.notes(&key, "other").await.expect("readable"), Notes::default());
     let tree = store.tree(&key).await.expect("readable");
     assert_eq!(tree.0["Device.A"].value.as_deref(), Some("1"));
     assert_eq!(store.open_tasks(&key).await.expect("readable").len(), 1);

@@ -134,6 +134,20 @@ answers! {
 }
 
 answers! {
+    mod deadlines use {};
+    fn set(bench, name: &str, at: u64) -> Result<(), String> {
+        bench.deadlines.insert(name.to_owned(), at);
+        Ok(())
+    }
+    fn clear(bench, name: &str) {
+        bench.deadlines.remove(name);
+    }
+    fn pending(bench) -> Vec<(String, u64)> {
+        bench.deadlines.iter().map(|(name, at)| (name.clone(), *at)).collect()
+    }
+}
+
+answers! {
     mod memory use {};
     fn get(bench, key: &str) -> Option<Vec<u8>> { bench.memory.get(key).cloned() }
     fn set(bench, key: &str, value: &[u8]) -> Result<(), String> {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use trellis_cpe::{HttpOptions, Response};
-use trellis_store::{Store, Task};
+use trellis_store::{Store, Task, Work};
 
 use super::*;
 use crate::raw::{connect_with, post_bytes, transfer_complete, values};
@@ -357,8 +357,7 @@ impl Server {
         let request = envelope("0", &format!("<cwmp:{method}>{arguments}</cwmp:{method}>"));
         let task = Task {
             created_ms: 1,
-            method: method.to_owned(),
-            request: request.into_bytes(),
+            work: Work::Request { method: method.to_owned(), envelope: request.into_bytes() },
             sent_ms: None,
             result: None,
         };

@@ -1,44 +1,17 @@
-//! `memory`, `settings`, `facts` and `log`: what a run reads and leaves on the host.
+//! `settings`, `facts` and `log`: what a run reads and leaves on the host.
 
-use crate::bindings::{facts, log, memory, settings};
-use crate::fault::limit_reached;
+use crate::bindings::{facts, log, settings};
+use crate::fault::{FaultKind, limit_reached};
+use crate::hook::Reach;
+use crate::host::check_name;
 use crate::state::{FactValue, RunState};
 
-/// The longest name of a fact or of a memory entry, in bytes.
-const NAME_BYTES_MAX: usize = 128;
-
 type Answer<T> = wasmtime::Result<T>;
-
-impl memory::Host for RunState {
-    fn get(&mut self, key: String) -> Answer<Option<Vec<u8>>> {
-        self.host_call()?;
-        Ok(self.context.memory.get(&key).cloned())
-    }
-
-    fn set(&mut self, key: String, value: Vec<u8>) -> Answer<Result<(), String>> {
-        self.host_call()?;
-        Ok(self.remember(key, value))
-    }
-
-    fn delete(&mut self, key: String) -> Answer<()> {
-        self.host_call()?;
-        if let Some(value) = self.context.memory.remove(&key) {
-            self.memory_bytes = self.memory_bytes.saturating_sub(key.len() + value.len());
-            self.memory_changed = true;
-        }
-        Ok(())
-    }
-
-    fn keys(&mut self) -> Answer<Vec<String>> {
-        self.host_call()?;
-        Ok(self.context.memory.keys().cloned().collect())
-    }
-}
 
 impl settings::Host for RunState {
     fn get(&mut self) -> Answer<String> {
         self.host_call()?;
-        Ok(self.settings.to_string())
+        Ok(self.context.settings.to_string())
     }
 }
 
@@ -66,27 +39,11 @@ impl log::Host for RunState {
 }
 
 impl RunState {
-    fn remember(&mut self, key: String, value: Vec<u8>) -> Result<(), String> {
-        check_name("the key", &key)?;
-        let replaced = self.context.memory.get(&key);
-        if replaced == Some(&value) {
-            return Ok(());
-        }
-        let replaced = replaced.map_or(0, |value| key.len() + value.len());
-        let bytes = self.memory_bytes.saturating_sub(replaced) + key.len() + value.len();
-        let limit = self.limits.memory_store_bytes;
-        if bytes > limit {
-            limit_reached("plugin_memory_store");
-            return Err(format!("the memory would hold {bytes} bytes; the limit is {limit}"));
-        }
-        self.context.memory.insert(key, value);
-        self.memory_bytes = bytes;
-        self.memory_changed = true;
-        Ok(())
-    }
-
     fn publish(&mut self, name: String, value: facts::Fact) -> Result<(), String> {
         check_name("the name of the fact", &name)?;
+        if self.reach == Reach::AtInform {
+            return Err("the device has yet to be let in: nothing is known of it".to_owned());
+        }
         let limit = self.limits.fact_bytes;
         let value = match value {
             facts::Fact::Text(text) if text.len() > limit => {
@@ -118,8 +75,15 @@ impl RunState {
     /// Writes a line of the plugin to the log, as far as there is room for it.
     pub(crate) fn log(&mut self, level: log::Level, message: &str) {
         self.log_lines = self.log_lines.saturating_add(1);
-        if self.log_lines > self.limits.log_lines {
-            return;
+        let (lines, bytes) = (self.limits.log_lines, self.limits.log_bytes);
+        self.log_bytes = self.log_bytes.saturating_add(message.len());
+        if self.log_lines > lines {
+            return self
+                .overrun(FaultKind::Log, format!("the limit of {lines} log lines is reached"));
+        }
+        if self.log_bytes > bytes {
+            let fault = format!("the limit of {bytes} log bytes is reached");
+            return self.overrun(FaultKind::Log, fault);
         }
         let end = message.floor_char_boundary(self.limits.log_line_bytes);
         // One line is one line: a plugin must not write what looks like another's.
@@ -132,11 +96,4 @@ impl RunState {
             log::Level::Error => tracing::error!(target: "plugin", device, plugin, "{line}"),
         }
     }
-}
-
-fn check_name(what: &str, name: &str) -> Result<(), String> {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX {
-        return Err(format!("{what} must have 1 to {NAME_BYTES_MAX} bytes"));
-    }
-    Ok(())
 }

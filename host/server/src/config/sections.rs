@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use trellis_contact::IpNet;
-use trellis_plugin_host::Matcher;
+use trellis_plugin_host::{Matcher, OwnLimits};
 
 use crate::cli::LogFormat;
 
@@ -261,10 +261,31 @@ pub(crate) struct StoreConfig {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct PluginsConfig {
     pub(crate) folder: PathBuf,
+    pub(super) file_bytes_max: u64,
+    pub(super) plugins_max: usize,
+    pub(super) versions_max: usize,
+    pub(super) trial: TrialConfig,
     pub(super) limits: LimitsConfig,
     pub(super) limits_max: LimitsMaxConfig,
+    /// What holds for single plugins, by name.
+    #[serde(default, rename = "for")]
+    pub(super) own: BTreeMap<String, OwnConfig>,
     #[serde(default)]
     pub(super) settings: PluginSettings,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct TrialConfig {
+    pub(super) runs_min: u64,
+    pub(super) margin_percent: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct OwnConfig {
+    #[serde(default)]
+    pub(super) limits: OwnLimits,
 }
 
 /// What operators set of plugins, by their names. `Debug` shows only those: there are secrets in it.
@@ -296,10 +317,12 @@ pub(super) struct LimitsConfig {
     pub(super) wall_seconds: u64,
     pub(super) rpcs: u32,
     pub(super) memory_store_bytes: usize,
+    pub(super) deadlines: usize,
     pub(super) facts: usize,
     pub(super) fact_bytes: usize,
     pub(super) log_lines: u32,
     pub(super) log_line_bytes: usize,
+    pub(super) log_bytes: usize,
     pub(super) list_items: usize,
     pub(super) host_calls: u32,
     pub(super) host_call_bytes: usize,

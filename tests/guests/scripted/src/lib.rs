@@ -3,25 +3,71 @@
 
 mod script;
 
+use std::hint::black_box;
+
 use trellis_plugin::{
     Cpe, Download, Error, InstallOperation, Manifest, Matcher, Notification, Operation, Plugin,
-    Result, ScheduledDownload, TimeWindow, Upload, serde_json::json,
+    Result, ScheduledDownload, TimeWindow, Upload,
+    serde_json::{Value as Json, json},
 };
 
 struct Scripted;
 
+/// Tests make other versions of the file by writing over these texts.
+static NAME: &str = "scripted";
+static VERSION: &str = "7.0.1";
+static FLAVOUR: &str = "flavour:good";
+
+fn settings_schema() -> Json {
+    json!({
+        "type": "object",
+        "properties": { "greeting": { "type": "string", "maxLength": 20 } },
+    })
+}
+
 impl Plugin for Scripted {
-    type Settings = trellis_plugin::serde_json::Value;
+    type Settings = Json;
 
     fn manifest() -> Manifest {
-        Manifest::new("scripted", "0.1.0")
+        Manifest::new(black_box(NAME), black_box(VERSION))
             .description("Does what the product class says")
             .serves(Matcher::new().manufacturer("Guest"))
-            .settings(json!({ "type": "object" }), json!({ "greeting": "default" }))
+            .settings(settings_schema(), json!({ "greeting": "default" }))
+            .action(
+                "echo",
+                "Answers with what it is told",
+                json!({
+                    "type": "object",
+                    "properties": { "text": { "type": "string", "maxLength": 20 } },
+                    "required": ["text"],
+                    "additionalProperties": false,
+                }),
+            )
+            .action("set", "Sets a parameter", json!({ "type": "object" }))
+            .action("fail", "Fails", json!({ "type": "object" }))
+            .action("trap", "Panics", json!({ "type": "object" }))
+    }
+
+    fn action(cpe: &mut Cpe, _: Json, name: &str, arguments: Json) -> Result<Json> {
+        match name {
+            "echo" => Ok(json!({ "echo": arguments["text"] })),
+            "set" => {
+                let text = |name: &str| arguments[name].as_str().unwrap_or_default().to_owned();
+                cpe.set([(text("name"), text("value").into())])?;
+                cpe.memory().set("set", &text("name"))?;
+                Ok(json!({ "sessions": cpe.memory().get::<u32>("sessions")? }))
+            }
+            "fail" => Err(Error::other("this action fails on purpose")),
+            _ => panic!("this action panics on purpose"),
+        }
     }
 
     fn provision(cpe: &mut Cpe, settings: Self::Settings) -> Result<()> {
+        if black_box(FLAVOUR) != "flavour:good" {
+            panic!("this version fails on purpose");
+        }
         match cpe.device().product_class.as_str() {
+            "version" => cpe.fact("guest.version", black_box(VERSION)),
             "four" => four(cpe),
             "script" => script::run(cpe, &settings),
             "remember" => remember(cpe),
@@ -54,7 +100,7 @@ impl Plugin for Scripted {
                 cpe.fact("guest.whole-tree-fault", f64::from(code.unwrap_or_default()))
             }
             "recurse" => {
-                std::hint::black_box(recurse(0));
+                black_box(recurse(0));
                 Ok(())
             }
             "allocate" => allocate(),
@@ -233,13 +279,13 @@ fn lost(cpe: &mut Cpe) -> Result<()> {
 fn endless() -> ! {
     let mut number = 0_u64;
     loop {
-        number = std::hint::black_box(number.wrapping_add(1));
+        number = black_box(number.wrapping_add(1));
     }
 }
 
 #[allow(unconditional_recursion, reason = "that is the point")]
 fn recurse(depth: u64) -> u64 {
-    let frame = std::hint::black_box([depth; 64]);
+    let frame = black_box([depth; 64]);
     recurse(depth + 1) + frame[0]
 }
 
@@ -247,7 +293,7 @@ fn allocate() -> Result<()> {
     let mut kept: Vec<Vec<u8>> = Vec::new();
     loop {
         kept.push(vec![1; 1 << 20]);
-        std::hint::black_box(&kept);
+        black_box(&kept);
     }
 }
 

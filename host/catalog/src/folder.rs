@@ -1,0 +1,128 @@
+//! The watched folder: a file that is put there is loaded.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use notify::{RecursiveMode, Watcher};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::Catalog;
+use crate::versions::Took;
+
+/// How long a folder must be quiet before its files are read: copying takes a while.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// How often the folder is looked at though nothing was heard of it: not every file system tells.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// What a file looked like when it was last read.
+type Seen = HashMap<PathBuf, (Option<SystemTime>, u64)>;
+
+/// Watches a folder of `.wasm` files and loads what is new, until `stop`. A file that cannot be
+/// used is reported in the log, once, and changes nothing. Returns once the files that are there
+/// have been looked at, with the task that goes on watching.
+pub async fn watch(
+    catalog: Catalog,
+    folder: PathBuf,
+    stop: CancellationToken,
+) -> std::io::Result<tokio::task::JoinHandle<()>> {
+    let changed = Arc::new(Notify::new());
+    // Before the first look, so that nothing falls in between.
+    let watcher = watcher(&folder, Arc::clone(&changed));
+    let mut seen = Seen::new();
+    look(&catalog, &folder, &mut seen).await?;
+    Ok(tokio::spawn(async move {
+        let _watcher = watcher;
+        let next = || async {
+            tokio::select! {
+                () = changed.notified() => {
+                    while tokio::time::timeout(QUIET, changed.notified()).await.is_ok() {}
+                }
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        };
+        while stop.run_until_cancelled(next()).await.is_some() {
+            if let Err(error) = look(&catalog, &folder, &mut seen).await {
+                let folder = folder.display();
+                tracing::error!(%folder, %error, "the plugin folder cannot be read");
+            }
+        }
+    }))
+}
+
+fn watcher(folder: &Path, changed: Arc<Notify>) -> Option<notify::RecommendedWatcher> {
+    let watching = notify::recommended_watcher(move |_| changed.notify_one()).and_then(|mut it| {
+        it.watch(folder, RecursiveMode::NonRecursive)?;
+        Ok(it)
+    });
+    let warn = |error: &notify::Error| {
+        let seconds = LOOK_EVERY.as_secs();
+        tracing::warn!(%error, "the plugin folder is looked at every {seconds} s only");
+    };
+    watching.inspect_err(warn).ok()
+}
+
+/// Reads the files that are new or have changed, the oldest first, so that the newest of several
+/// versions of one plugin is the one that serves.
+async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Result<()> {
+    let mut files = wasm_files(folder).await?;
+    seen.retain(|path, _| files.iter().any(|(file, _)| file == path));
+    files.retain(|(path, state)| seen.get(path) != Some(state));
+    files.sort_by(|one, other| (one.1.0, &one.0).cmp(&(other.1.0, &other.0)));
+    for (path, state) in files {
+        let file = path.display();
+        if state.1 > catalog.file_bytes_max() {
+            let (bytes, limit) = (state.1, catalog.file_bytes_max());
+            tracing::error!(
+                "a plugin was not loaded: {file}: it has {bytes} bytes; the limit is {limit}"
+            );
+            seen.insert(path, state);
+            continue;
+        }
+        let wasm = match tokio::fs::read(&path).await {
+            Ok(wasm) => wasm,
+            Err(error) => {
+                tracing::error!("a plugin was not loaded: {file}: {error}");
+                continue;
+            }
+        };
+        match catalog.load_from_folder(wasm).await {
+            Ok(loaded) => {
+                let (plugin, version, sha256) = (loaded.name, loaded.version, loaded.digest);
+                match loaded.took {
+                    Took::Known => tracing::debug!(%file, plugin, version, "plugin known"),
+                    Took::Nothing => tracing::warn!(
+                        %file, plugin, version, sha256,
+                        "plugin kept, and not used: the plugin is pinned to another version"
+                    ),
+                    Took::Over | Took::Share => {
+                        tracing::info!(%file, plugin, version, sha256, "plugin loaded");
+                    }
+                }
+            }
+            Err(error) => tracing::error!("a plugin was not loaded: {file}: {error}"),
+        }
+        seen.insert(path, state);
+    }
+    Ok(())
+}
+
+/// The files, with when they were written and their sizes.
+async fn wasm_files(folder: &Path) -> std::io::Result<Vec<(PathBuf, (Option<SystemTime>, u64))>> {
+    let mut entries = tokio::fs::read_dir(folder).await?;
+    let mut files = Vec::new();
+    while let Some(entry) = entries.next_entry().await? {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "wasm") {
+            continue;
+        }
+        // A file that is gone by now is none.
+        if let Ok(metadata) = tokio::fs::metadata(&path).await {
+            files.push((path, (metadata.modified().ok(), metadata.len())));
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,24 @@
+//! The plugins of an installation: which versions of them there are, which of these serve which
+//! devices, and what operators have set for them.
+//!
+//! Sessions ask [`Catalog::select`] and never wait; whoever changes something waits until the
+//! change is checked and on disk, and it holds for the next session of each device.
+//!
+//! Deliberately absent: running plugins, which is the plugin host's, and HTTP.
+
+mod catalog;
+mod error;
+mod folder;
+mod orders;
+mod settings;
+mod table;
+mod trial;
+mod versions;
+
+pub use catalog::{Catalog, CatalogSettings, Loaded};
+pub use error::CatalogError;
+pub use folder::watch;
+pub use settings::{Effective, Layer, Origin};
+pub use table::Selected;
+pub use trial::TrialSettings;
+pub use versions::Took;

@@ -1,0 +1,245 @@
+//! What operators set: for all devices of a plugin, for those with a tag, for one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use trellis_plugin_host::Plugin;
+use trellis_store::{DeviceKey, Orders, Settings, TagOrders};
+
+use crate::catalog::{Catalog, fits, known};
+use crate::error::CatalogError;
+use crate::settings::{Effective, Object};
+use crate::table::{Table, object};
+
+/// The longest settings of one plugin in one place, and the longest tag, in bytes.
+const SETTINGS_BYTES_MAX: usize = 64 << 10;
+const TAG_BYTES_MAX: usize = 64;
+/// Tags of one device.
+const TAGS_MAX: usize = 32;
+
+impl Catalog {
+    /// What is set for all devices of a plugin, beside the configuration file.
+    pub async fn plugin_settings(&self, name: &str) -> Result<Object, CatalogError> {
+        let state = self.0.state.lock().await;
+        let settings = known(&state, name)?.settings.as_ref();
+        Ok(settings.and_then(object).unwrap_or_default())
+    }
+
+    /// Sets what holds for all devices of a plugin; an empty object takes it back.
+    pub async fn set_plugin_settings(
+        &self,
+        name: &str,
+        settings: &Object,
+    ) -> Result<(), CatalogError> {
+        let kept = kept(settings)?;
+        let mut state = self.0.state.lock().await;
+        let mut next = state.clone();
+        let mut record = known(&state, name)?.clone();
+        record.settings = kept;
+        next.records.insert(name.to_owned(), record);
+        self.check_settings(&next, name)?;
+        self.adopt(&mut state, next, name).await
+    }
+
+    /// What is said of devices that have a tag.
+    pub async fn tag(&self, tag: &str) -> TagOrders {
+        self.0.state.lock().await.tags.get(tag).cloned().unwrap_or_default()
+    }
+
+    /// What is said of tags, by tag.
+    pub async fn tags(&self) -> BTreeMap<String, TagOrders> {
+        self.0.state.lock().await.tags.clone()
+    }
+
+    /// Sets what holds for devices that have a tag; an empty object takes it back.
+    pub async fn set_tag_settings(
+        &self,
+        tag: &str,
+        plugin: &str,
+        settings: &Object,
+    ) -> Result<(), CatalogError> {
+        check_tag(tag)?;
+        let kept = kept(settings)?;
+        let orders = Orders { tags: [tag.to_owned()].into(), ..Orders::default() };
+        self.change_tag(
+            tag,
+            |said| match kept {
+                Some(kept) => drop(said.settings.insert(plugin.to_owned(), kept)),
+                None => drop(said.settings.remove(plugin)),
+            },
+            |table| check_effective(table, plugin, &orders),
+        )
+        .await
+    }
+
+    /// Has a plugin serve the devices that have a tag, or the one that fits them.
+    pub async fn pin_tag(&self, tag: &str, plugin: Option<&str>) -> Result<(), CatalogError> {
+        check_tag(tag)?;
+        let plugin = plugin.map(str::to_owned);
+        let wanted = plugin.clone();
+        self.change_tag(
+            tag,
+            |said| said.plugin = plugin,
+            |table| match &wanted {
+                Some(name) => served(table, name).map(|_| ()),
+                None => Ok(()),
+            },
+        )
+        .await
+    }
+
+    /// What is said of a device.
+    pub async fn orders(&self, device: &DeviceKey) -> Result<Orders, CatalogError> {
+        Ok(self.0.store.orders(device).await?)
+    }
+
+    /// The plugin that a device is pinned to, by itself or by a tag.
+    pub async fn pinned(&self, device: &DeviceKey) -> Result<Option<String>, CatalogError> {
+        let orders = self.0.store.orders(device).await?;
+        Ok(self.0.table.load().pinned(&orders).map(str::to_owned))
+    }
+
+    /// Gives a device a tag.
+    pub async fn add_tag(&self, device: &DeviceKey, tag: &str) -> Result<(), CatalogError> {
+        check_tag(tag)?;
+        self.change_orders(device, |orders| {
+            orders.tags.insert(tag.to_owned());
+            if orders.tags.len() > TAGS_MAX {
+                let why = format!("a device can have {TAGS_MAX} tags");
+                return Err(CatalogError::Refused(why));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes a tag from a device, which need not have it.
+    pub async fn remove_tag(&self, device: &DeviceKey, tag: &str) -> Result<(), CatalogError> {
+        self.change_orders(device, |orders| {
+            orders.tags.remove(tag);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Has a plugin serve a device, or the one that fits it.
+    pub async fn pin_device(
+        &self,
+        device: &DeviceKey,
+        plugin: Option<&str>,
+    ) -> Result<(), CatalogError> {
+        if let Some(name) = plugin {
+            served(&self.0.table.load(), name)?;
+        }
+        self.change_orders(device, |orders| {
+            orders.plugin = plugin.map(str::to_owned);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Sets what holds for one device; an empty object takes it back.
+    pub async fn set_device_settings(
+        &self,
+        device: &DeviceKey,
+        plugin: &str,
+        settings: &Object,
+    ) -> Result<(), CatalogError> {
+        let kept = kept(settings)?;
+        let table = self.0.table.load_full();
+        self.change_orders(device, |orders| {
+            match kept {
+                Some(kept) => drop(orders.settings.insert(plugin.to_owned(), kept)),
+                None => drop(orders.settings.remove(plugin)),
+            }
+            check_effective(&table, plugin, orders)
+        })
+        .await
+    }
+
+    /// What holds for a device in the end, and where each part of it comes from.
+    pub async fn effective(
+        &self,
+        device: &DeviceKey,
+        plugin: &str,
+    ) -> Result<Effective, CatalogError> {
+        let orders = self.0.store.orders(device).await?;
+        let table = self.0.table.load();
+        let plugin = served(&table, plugin)?;
+        Ok(Effective::of(table.layers_for(&plugin, &orders)))
+    }
+
+    async fn change_tag(
+        &self,
+        tag: &str,
+        change: impl FnOnce(&mut TagOrders),
+        check: impl FnOnce(&Table) -> Result<(), CatalogError>,
+    ) -> Result<(), CatalogError> {
+        let mut state = self.0.state.lock().await;
+        let mut next = state.clone();
+        let mut said = next.tags.get(tag).cloned().unwrap_or_default();
+        change(&mut said);
+        if said.is_empty() {
+            next.tags.remove(tag);
+        } else {
+            next.tags.insert(tag.to_owned(), said.clone());
+        }
+        let table = self.table(&next)?;
+        check(&table)?;
+        self.0.store.set_tag(tag, &said).await?;
+        self.0.table.store(Arc::new(table));
+        *state = next;
+        Ok(())
+    }
+
+    async fn change_orders(
+        &self,
+        device: &DeviceKey,
+        change: impl FnOnce(&mut Orders) -> Result<(), CatalogError>,
+    ) -> Result<(), CatalogError> {
+        let _one_at_a_time = self.0.orders.lock().await;
+        let mut orders = self.0.store.orders(device).await?;
+        change(&mut orders)?;
+        Ok(self.0.store.set_orders(device, &orders).await?)
+    }
+}
+
+/// The version of a plugin that serves.
+fn served(table: &Table, name: &str) -> Result<Arc<Plugin>, CatalogError> {
+    let found = table.registry.serving().find(|it| it.stable.manifest.name == name);
+    found.map(|it| Arc::clone(&it.stable)).ok_or_else(|| {
+        CatalogError::Unknown(format!("no plugin {name:?} serves: load it, or enable it"))
+    })
+}
+
+/// Whether all that is set for a device fits the plugin's schema.
+fn check_effective(table: &Table, plugin: &str, orders: &Orders) -> Result<(), CatalogError> {
+    let plugin = served(table, plugin)?;
+    let effective = Effective::of(table.layers_for(&plugin, orders));
+    fits(&plugin, effective)
+}
+
+/// Settings as they are kept; none where nothing is set.
+fn kept(settings: &Object) -> Result<Option<Settings>, CatalogError> {
+    if settings.is_empty() {
+        return Ok(None);
+    }
+    let text = serde_json::Value::Object(settings.clone()).to_string();
+    if text.len() > SETTINGS_BYTES_MAX {
+        let bytes = text.len();
+        let why = format!("the settings have {bytes} bytes; the limit is {SETTINGS_BYTES_MAX}");
+        return Err(CatalogError::Refused(why));
+    }
+    Ok(Some(Settings(text)))
+}
+
+fn check_tag(tag: &str) -> Result<(), CatalogError> {
+    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    if tag.is_empty() || tag.len() > TAG_BYTES_MAX || !tag.bytes().all(good) {
+        return Err(CatalogError::Refused(format!(
+            "the tag {tag:?} must be 1 to {TAG_BYTES_MAX} letters, digits, dashes, underscores, \
+             dots and colons"
+        )));
+    }
+    Ok(())
+}

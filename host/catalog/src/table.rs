@@ -1,0 +1,113 @@
+//! What sessions see of the catalog: never changed, only replaced.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use trellis_plugin_host::{Candidate, Plugin, Registry, Traits};
+use trellis_store::{Orders, Settings, TagOrders};
+
+use crate::settings::{Effective, Layer, Object, Origin};
+
+/// The plugin that serves a device, with its settings.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    /// The version of the plugin.
+    pub plugin: Arc<Plugin>,
+    /// A JSON object.
+    pub settings: Arc<str>,
+}
+
+/// One state of the catalog.
+#[derive(Default)]
+pub(crate) struct Table {
+    pub(crate) registry: Registry,
+    /// What operators set for all devices of a plugin, by plugin, undermost first.
+    pub(crate) layers: BTreeMap<String, Vec<Layer>>,
+    /// What operators say of tags.
+    pub(crate) tags: BTreeMap<String, TagOrders>,
+    /// The settings of devices of which nothing more is said, by the digest of the version.
+    pub(crate) common: BTreeMap<String, Arc<str>>,
+}
+
+impl Table {
+    /// Takes these plugins and settings.
+    pub(crate) fn new(
+        registry: Registry,
+        layers: BTreeMap<String, Vec<Layer>>,
+        tags: BTreeMap<String, TagOrders>,
+    ) -> Self {
+        let mut table = Self { registry, layers, tags, common: BTreeMap::new() };
+        let serving = table.registry.serving();
+        let versions = serving.flat_map(|it| {
+            std::iter::once(&it.stable).chain(it.canary.iter().map(|canary| &canary.plugin))
+        });
+        let common = versions.map(|plugin| {
+            let effective = Effective::of(table.below_tags(plugin));
+            (plugin.digest.clone(), text(effective.settings))
+        });
+        table.common = common.collect();
+        table
+    }
+
+    pub(crate) fn select(
+        &self,
+        device: &str,
+        traits: &Traits<'_>,
+        orders: &Orders,
+    ) -> Option<Selected> {
+        let pinned = self.pinned(orders);
+        let candidate = Candidate { device, traits: *traits, pinned };
+        let plugin = self.registry.select(&candidate)?;
+        let settings = match self.common.get(&plugin.digest) {
+            Some(common) if !self.says_more(&plugin.manifest.name, orders) => Arc::clone(common),
+            _ => text(Effective::of(self.layers_for(&plugin, orders)).settings),
+        };
+        Some(Selected { plugin, settings })
+    }
+
+    /// The plugin that operators want for a device: by itself, else by its tags in order.
+    pub(crate) fn pinned<'a>(&'a self, orders: &'a Orders) -> Option<&'a str> {
+        let by_tag = orders.tags.iter().find_map(|tag| self.tags.get(tag)?.plugin.as_deref());
+        orders.plugin.as_deref().or(by_tag)
+    }
+
+    /// What is set for all devices of a plugin.
+    pub(crate) fn below_tags(&self, plugin: &Plugin) -> Vec<Layer> {
+        let defaults = plugin.manifest.settings.defaults.clone();
+        let mut layers = vec![Layer { origin: Origin::Default, settings: defaults }];
+        layers.extend(self.layers.get(&plugin.manifest.name).into_iter().flatten().cloned());
+        layers
+    }
+
+    /// All that is set for a device, undermost first.
+    pub(crate) fn layers_for(&self, plugin: &Plugin, orders: &Orders) -> Vec<Layer> {
+        let name = &plugin.manifest.name;
+        let mut layers = self.below_tags(plugin);
+        for tag in &orders.tags {
+            let said = self.tags.get(tag).and_then(|it| it.settings.get(name));
+            if let Some(settings) = said.and_then(object) {
+                layers.push(Layer { origin: Origin::Tag(tag.clone()), settings });
+            }
+        }
+        if let Some(settings) = orders.settings.get(name).and_then(object) {
+            layers.push(Layer { origin: Origin::Device, settings });
+        }
+        layers
+    }
+
+    fn says_more(&self, plugin: &str, orders: &Orders) -> bool {
+        let tagged =
+            |tag: &String| self.tags.get(tag).is_some_and(|it| it.settings.contains_key(plugin));
+        orders.settings.contains_key(plugin) || orders.tags.iter().any(tagged)
+    }
+}
+
+/// Settings as they are kept. They were checked when they were set.
+pub(crate) fn object(settings: &Settings) -> Option<Object> {
+    serde_json::from_str(&settings.0).ok()
+}
+
+fn text(settings: Object) -> Arc<str> {
+    Arc::from(Value::Object(settings).to_string())
+}

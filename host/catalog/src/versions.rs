@@ -1,0 +1,251 @@
+//! What happens to the versions of one plugin. Nothing here is loaded or stored.
+
+use trellis_store::{PluginCounters, PluginRecord, PluginVersion, Trial};
+
+use crate::error::CatalogError;
+
+/// Versions that served before and can be gone back to.
+const EARLIER_MAX: usize = 20;
+
+/// What became of a version that was loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Took {
+    /// It serves all devices of the plugin.
+    Over,
+    /// It serves a share of them.
+    Share,
+    /// It is kept and serves none, because the plugin is pinned to another version.
+    Nothing,
+    /// It was known and changed nothing.
+    Known,
+}
+
+/// Adds a version that was loaded, if it is not known, and lets it serve: all devices, or where
+/// `share` is given and another version serves, that share of them. `versions_max` are kept.
+pub(crate) fn add(
+    record: &mut PluginRecord,
+    version: PluginVersion,
+    share: Option<u32>,
+    versions_max: usize,
+) -> Took {
+    let digest = version.digest.clone();
+    record.removed.remove(&digest);
+    if record.version(&digest).is_none() {
+        record.versions.push(version);
+    }
+    let took = match (share, &record.active) {
+        _ if record.is_pinned => Took::Nothing,
+        (_, Some(active)) if *active == digest => Took::Known,
+        (Some(share), Some(_)) => {
+            begin_trial(record, &digest, share);
+            Took::Share
+        }
+        _ => {
+            activate(record, &digest);
+            Took::Over
+        }
+    };
+    drop_oldest(record, versions_max);
+    took
+}
+
+/// Lets a version serve all devices of the plugin, which ends a trial.
+pub(crate) fn activate(record: &mut PluginRecord, digest: &str) {
+    record.trial = None;
+    if record.active.as_deref() == Some(digest) {
+        return;
+    }
+    if let Some(active) = record.active.replace(digest.to_owned()) {
+        record.earlier.retain(|it| *it != active && it != digest);
+        record.earlier.push(active);
+        let surplus = record.earlier.len().saturating_sub(EARLIER_MAX);
+        record.earlier.drain(..surplus);
+    }
+}
+
+/// Goes back: from a trial to the version that serves the others, else to the version that served
+/// before.
+pub(crate) fn rollback(record: &mut PluginRecord) -> Result<(), CatalogError> {
+    if let Some(trial) = record.trial.take() {
+        record.last_trial = Some(format!("{} was taken back by hand", short(&trial.digest)));
+        return Ok(());
+    }
+    let Some(before) = record.earlier.pop() else {
+        let name = &record.name;
+        return Err(CatalogError::Unknown(format!("no version of {name} has served before")));
+    };
+    // The version that is gone back from is not gone back to.
+    record.active = Some(before);
+    Ok(())
+}
+
+/// Lets the version on trial serve all devices.
+pub(crate) fn promote(record: &mut PluginRecord) -> Result<(), CatalogError> {
+    let Some(trial) = record.trial.take() else {
+        let name = &record.name;
+        return Err(CatalogError::Unknown(format!("no version of {name} is on trial")));
+    };
+    record.last_trial = Some(format!("{} serves all devices", short(&trial.digest)));
+    activate(record, &trial.digest);
+    Ok(())
+}
+
+/// The version that a text names: what it calls itself, the last one of that name, or the begin of
+/// its digest.
+pub(crate) fn find<'a>(
+    record: &'a PluginRecord,
+    named: &str,
+) -> Result<&'a PluginVersion, CatalogError> {
+    let by_version = record.versions.iter().rev().find(|it| it.version == named);
+    let mut by_digest = record.versions.iter().filter(|it| it.digest.starts_with(named));
+    let unknown = |why: &str| {
+        let name = &record.name;
+        Err(CatalogError::Unknown(format!("{why} {named:?} of the plugin {name}")))
+    };
+    match (by_version, by_digest.next(), by_digest.next()) {
+        (Some(version), _, _) => Ok(version),
+        (None, Some(version), None) if !named.is_empty() => Ok(version),
+        (None, Some(_), Some(_)) => unknown("there is more than one version"),
+        _ => unknown("there is no version"),
+    }
+}
+
+/// Removes a version, which must not serve.
+pub(crate) fn remove(record: &mut PluginRecord, digest: &str) -> Result<(), CatalogError> {
+    let serves = record.active.as_deref() == Some(digest)
+        || record.trial.as_ref().is_some_and(|trial| trial.digest == digest);
+    if serves {
+        let version = short(digest);
+        return Err(CatalogError::Refused(format!(
+            "the version {version} serves devices; let another one serve first, or remove the plugin"
+        )));
+    }
+    record.versions.retain(|it| it.digest != digest);
+    record.earlier.retain(|it| it != digest);
+    record.removed.insert(digest.to_owned());
+    Ok(())
+}
+
+/// The begin of a digest, enough for people.
+pub(crate) fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
+fn begin_trial(record: &mut PluginRecord, digest: &str, share: u32) {
+    let counters =
+        |digest: &str| record.version(digest).map(|it| it.counters.clone()).unwrap_or_default();
+    let others_since: PluginCounters = record.active.as_deref().map(counters).unwrap_or_default();
+    let since = counters(digest);
+    record.trial = Some(Trial { digest: digest.to_owned(), share, since, others_since });
+    record.last_trial = None;
+}
+
+/// Drops the oldest versions beyond `versions_max` that neither serve nor served last.
+fn drop_oldest(record: &mut PluginRecord, versions_max: usize) {
+    let mut surplus = record.versions.len().saturating_sub(versions_max.max(1));
+    let trial = record.trial.as_ref().map(|trial| trial.digest.clone());
+    let kept = [record.active.clone(), trial, record.earlier.last().cloned()];
+    let last = record.versions.last().map(|it| it.digest.clone());
+    record.versions.retain(|it| {
+        let goes = surplus > 0
+            && !kept.contains(&Some(it.digest.clone()))
+            && last.as_ref() != Some(&it.digest);
+        surplus -= usize::from(goes);
+        !goes
+    });
+    let versions = &record.versions;
+    record.earlier.retain(|digest| versions.iter().any(|it| it.digest == *digest));
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn version(number: u32) -> PluginVersion {
+        PluginVersion {
+            version: format!("1.{number}.0"),
+            digest: format!("{number:064}"),
+            ..PluginVersion::default()
+        }
+    }
+
+    fn record(versions: u32) -> PluginRecord {
+        let mut record = PluginRecord { name: "acme".to_owned(), ..PluginRecord::default() };
+        for number in 1..=versions {
+            add(&mut record, version(number), None, 20);
+        }
+        record
+    }
+
+    fn active(record: &PluginRecord) -> &str {
+        let digest = record.active.as_deref().expect("one serves");
+        &record.version(digest).expect("it is kept").version
+    }
+
+    #[test]
+    fn rollback_goes_back_one_version_at_a_time_and_then_says_that_there_is_none() {
+        let mut record = record(3);
+        assert_eq!(active(&record), "1.3.0");
+        rollback(&mut record).expect("a version before");
+        assert_eq!(active(&record), "1.2.0");
+        rollback(&mut record).expect("a version before");
+        assert_eq!(active(&record), "1.1.0");
+        assert!(matches!(rollback(&mut record), Err(CatalogError::Unknown(_))));
+        assert_eq!(active(&record), "1.1.0");
+    }
+
+    #[test]
+    fn a_trial_ends_with_a_rollback_or_with_all_devices() {
+        let mut tried = record(1);
+        assert_eq!(add(&mut tried, version(2), Some(1_000), 20), Took::Share);
+        assert_eq!(active(&tried), "1.1.0");
+        rollback(&mut tried).expect("the trial ends");
+        assert_eq!((active(&tried), &tried.trial), ("1.1.0", &None));
+        assert_eq!(add(&mut tried, version(2), Some(1_000), 20), Took::Share);
+        promote(&mut tried).expect("a trial");
+        assert_eq!(active(&tried), "1.2.0");
+        assert!(promote(&mut tried).is_err());
+        rollback(&mut tried).expect("a version before");
+        assert_eq!(active(&tried), "1.1.0");
+    }
+
+    #[test]
+    fn a_pinned_plugin_keeps_what_is_loaded_and_goes_on_with_its_version() {
+        let mut record = record(1);
+        record.is_pinned = true;
+        assert_eq!(add(&mut record, version(2), None, 20), Took::Nothing);
+        assert_eq!(active(&record), "1.1.0");
+        assert_eq!(record.versions.len(), 2);
+    }
+
+    #[test]
+    fn the_oldest_versions_go_but_never_one_that_serves_or_served_last() {
+        let mut record = record(1);
+        record.is_pinned = true;
+        for number in 2..=9 {
+            add(&mut record, version(number), None, 3);
+        }
+        let kept: Vec<&str> = record.versions.iter().map(|it| it.version.as_str()).collect();
+        assert_eq!(kept, ["1.1.0", "1.8.0", "1.9.0"]);
+    }
+
+    #[test]
+    fn a_version_is_found_by_its_name_or_the_begin_of_its_digest() {
+        let mut record = record(1);
+        let rebuilt = PluginVersion { digest: "f".repeat(64), ..version(1) };
+        add(&mut record, rebuilt.clone(), None, 20);
+        assert_eq!(find(&record, "1.1.0").expect("found").digest, rebuilt.digest);
+        assert_eq!(find(&record, "ffff").expect("found").digest, rebuilt.digest);
+        assert!(find(&record, "9.9.9").is_err() && find(&record, "").is_err());
+    }
+
+    #[test]
+    fn a_version_that_serves_cannot_be_removed_and_another_is_not_taken_up_again() {
+        let mut record = record(2);
+        assert!(remove(&mut record, &version(2).digest).is_err());
+        remove(&mut record, &version(1).digest).expect("it serves nobody");
+        assert!(record.removed.contains(&version(1).digest));
+        assert!(rollback(&mut record).is_err());
+    }
+}

@@ -1,0 +1,392 @@
+//! The API's view of plugins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Extension, Path, State};
+use axum::http::StatusCode;
+use axum::{Json, http::HeaderMap};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use trellis_catalog::Took;
+use trellis_plugin_host::{Plugin, SHARE_ALL};
+use trellis_store::{PluginCounters, PluginRecord, PluginVersion};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::body::{self, Parameters};
+use crate::listener::Server;
+use crate::problem::{self, Problem};
+use crate::time;
+use crate::tokens::Operator;
+
+/// A plugin with its versions.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PluginView {
+    /// Its name.
+    name: String,
+    /// What it is for, as the version that serves says.
+    description: Option<String>,
+    /// What the version that serves calls itself.
+    version: Option<String>,
+    /// Whether it may serve devices.
+    enabled: bool,
+    /// Whether a version that is loaded does not take over.
+    pinned: bool,
+    /// The version on trial.
+    trial: Option<TrialView>,
+    /// How the last trial ended.
+    last_trial: Option<String>,
+    /// The versions that are kept, in the order in which they were loaded.
+    versions: Vec<VersionView>,
+}
+
+/// A plugin with all that there is to know of it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PluginDetails {
+    #[serde(flatten)]
+    plugin: PluginView,
+    /// The devices that it serves, as the version that serves says.
+    #[schema(value_type = Vec<Object>)]
+    matchers: Vec<String>,
+    /// What operators can have it do, with a JSON schema each.
+    actions: BTreeMap<String, ActionView>,
+    /// The JSON schema of its settings.
+    settings_schema: Value,
+    /// What it imports: what it can touch.
+    imports: Vec<String>,
+    /// Whether it is asked at each Inform if the device may come in.
+    admits: bool,
+    /// Whether it can be woken when a deadline passes.
+    expires: bool,
+    /// The limits of each of its runs.
+    limits: BTreeMap<&'static str, u64>,
+}
+
+/// Something that operators can have a plugin do.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ActionView {
+    /// What it does.
+    description: String,
+    /// The JSON schema of its arguments.
+    schema: Value,
+}
+
+/// A version on trial.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TrialView {
+    /// What it calls itself.
+    version: String,
+    /// The SHA-256 of its file.
+    digest: String,
+    /// The share of the plugin's devices that it serves, in percent.
+    share_percent: f64,
+}
+
+/// One version of a plugin.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct VersionView {
+    /// What it calls itself.
+    version: String,
+    /// The SHA-256 of its file.
+    digest: String,
+    /// The size of its file, in bytes.
+    bytes: u64,
+    /// When it was loaded.
+    loaded: String,
+    /// Who loaded it: the name of a token, or `folder`.
+    loaded_by: String,
+    /// Whether it serves devices, or would if the plugin were enabled.
+    serves: bool,
+    /// Calls of its hooks.
+    runs: u64,
+    /// Requests to devices.
+    rpcs: u64,
+    /// Runs that failed, by kind.
+    faults: BTreeMap<String, u64>,
+    /// CPU, in fuel: about an instruction each.
+    fuel: u64,
+    /// Time in which it computed, in seconds.
+    busy_seconds: f64,
+    /// Time in which it waited for devices, in seconds.
+    parked_seconds: f64,
+    /// The most linear memory that one run has had, in bytes.
+    memory_bytes_high: u64,
+}
+
+/// What became of a file that was loaded.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LoadedView {
+    /// The plugin.
+    name: String,
+    /// What the version calls itself.
+    version: String,
+    /// The SHA-256 of the file.
+    digest: String,
+    /// `serves`: all devices of the plugin from their next session on; `trial`: a share of them;
+    /// `kept`: none, the plugin is pinned; `known`: it served already.
+    outcome: &'static str,
+}
+
+/// How a file is loaded.
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct LoadParameters {
+    /// The share of the plugin's devices that the version is to serve on trial, in percent.
+    trial: Option<f64>,
+}
+
+/// Names a version.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct VersionWanted {
+    /// What it calls itself, or the begin of its digest.
+    version: String,
+}
+
+type Answer<T> = Result<Json<T>, Problem>;
+
+/// All plugins.
+#[utoipa::path(get, path = "/plugins", tag = "plugins", responses((status = 200, body = Vec<PluginView>)))]
+pub(crate) async fn list(State(server): State<Arc<Server>>) -> Json<Vec<PluginView>> {
+    let plugins = server.catalog.plugins().await;
+    let view = |record: PluginRecord| {
+        let serving = server.catalog.serving(&record.name);
+        view(record, serving.as_deref())
+    };
+    Json(plugins.into_iter().map(view).collect())
+}
+
+/// Loads a plugin's file. It serves from the next session of each device on; sessions in progress
+/// end on the version that they began with.
+#[utoipa::path(post, path = "/plugins", tag = "plugins", params(LoadParameters),
+    request_body(content = Vec<u8>, content_type = "application/wasm"),
+    responses((status = 201, body = LoadedView),
+        (status = 422, description = "What is wrong with the file, and what to change", body = problem::Body)))]
+pub(crate) async fn load(
+    State(server): State<Arc<Server>>,
+    Extension(Operator(by)): Extension<Operator>,
+    Parameters(parameters): Parameters<LoadParameters>,
+    _headers: HeaderMap,
+    file: Bytes,
+) -> Result<(StatusCode, Json<LoadedView>), Problem> {
+    let share = parameters.trial.map(share).transpose()?;
+    let loaded = server.catalog.load(file.into(), &by, share).await?;
+    tracing::info!(
+        by,
+        plugin = loaded.name,
+        version = loaded.version,
+        sha256 = loaded.digest,
+        "plugin loaded"
+    );
+    let outcome = match loaded.took {
+        Took::Over => "serves",
+        Took::Share => "trial",
+        Took::Nothing => "kept",
+        Took::Known => "known",
+    };
+    let (name, version, digest) = (loaded.name, loaded.version, loaded.digest);
+    Ok((StatusCode::CREATED, Json(LoadedView { name, version, digest, outcome })))
+}
+
+/// One plugin with all that there is to know of it.
+#[utoipa::path(get, path = "/plugins/{name}", tag = "plugins", params(("name" = String, Path)),
+    responses((status = 200, body = PluginDetails), (status = 404, body = problem::Body)))]
+pub(crate) async fn show(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+) -> Answer<PluginDetails> {
+    let (record, active) = server.catalog.plugin(&name).await?;
+    Ok(Json(details(record, active.as_deref())))
+}
+
+/// Removes a plugin with all its versions. What it keeps for devices stays, and so do its settings.
+#[utoipa::path(delete, path = "/plugins/{name}", tag = "plugins", params(("name" = String, Path)),
+    responses((status = 204), (status = 404, body = problem::Body)))]
+pub(crate) async fn remove(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    server.catalog.remove(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes a version of a plugin that serves nobody.
+#[utoipa::path(delete, path = "/plugins/{name}/versions/{version}", tag = "plugins",
+    params(("name" = String, Path), ("version" = String, Path)),
+    responses((status = 204), (status = 404, body = problem::Body), (status = 422, body = problem::Body)))]
+pub(crate) async fn remove_version(
+    State(server): State<Arc<Server>>,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    server.catalog.remove_version(&name, &version).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Goes back: from a trial to the version that serves the others, else to the version that served
+/// before. It holds from the next session of each device on.
+#[utoipa::path(post, path = "/plugins/{name}/rollback", tag = "plugins", params(("name" = String, Path)),
+    responses((status = 200, body = PluginView), (status = 404, body = problem::Body)))]
+pub(crate) async fn rollback(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+) -> Answer<PluginView> {
+    let record = server.catalog.rollback(&name).await?;
+    Ok(changed(&server, record))
+}
+
+/// Lets the version on trial serve all devices of the plugin.
+#[utoipa::path(post, path = "/plugins/{name}/promote", tag = "plugins", params(("name" = String, Path)),
+    responses((status = 200, body = PluginView), (status = 404, body = problem::Body)))]
+pub(crate) async fn promote(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+) -> Answer<PluginView> {
+    let record = server.catalog.promote(&name).await?;
+    Ok(changed(&server, record))
+}
+
+/// Lets a plugin serve devices.
+#[utoipa::path(post, path = "/plugins/{name}/enable", tag = "plugins", params(("name" = String, Path)),
+    responses((status = 200, body = PluginView), (status = 404, body = problem::Body)))]
+pub(crate) async fn enable(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+) -> Answer<PluginView> {
+    let record = server.catalog.enable(&name, true).await?;
+    Ok(changed(&server, record))
+}
+
+/// Lets a plugin serve no device: others that fit them do.
+#[utoipa::path(post, path = "/plugins/{name}/disable", tag = "plugins", params(("name" = String, Path)),
+    responses((status = 200, body = PluginView), (status = 404, body = problem::Body)))]
+pub(crate) async fn disable(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+) -> Answer<PluginView> {
+    let record = server.catalog.enable(&name, false).await?;
+    Ok(changed(&server, record))
+}
+
+/// Lets one version of a plugin serve, whatever is loaded after it.
+#[utoipa::path(put, path = "/plugins/{name}/pin", tag = "plugins", params(("name" = String, Path)),
+    request_body = VersionWanted,
+    responses((status = 200, body = PluginView), (status = 404, body = problem::Body)))]
+pub(crate) async fn pin(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+    body::Json(wanted): body::Json<VersionWanted>,
+) -> Answer<PluginView> {
+    let record = server.catalog.pin(&name, &wanted.version).await?;
+    Ok(changed(&server, record))
+}
+
+/// Lets a version that is loaded take over again.
+#[utoipa::path(delete, path = "/plugins/{name}/pin", tag = "plugins", params(("name" = String, Path)),
+    responses((status = 200, body = PluginView), (status = 404, body = problem::Body)))]
+pub(crate) async fn unpin(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+) -> Answer<PluginView> {
+    let record = server.catalog.unpin(&name).await?;
+    Ok(changed(&server, record))
+}
+
+fn changed(server: &Server, record: PluginRecord) -> Json<PluginView> {
+    let serving = server.catalog.serving(&record.name);
+    Json(view(record, serving.as_deref()))
+}
+
+/// A share in percent as the catalog has it.
+fn share(percent: f64) -> Result<u32, Problem> {
+    let all = f64::from(SHARE_ALL);
+    let share = (percent / 100.0 * all).round();
+    // The cast below is of a whole number within bounds.
+    if !(1.0..=all).contains(&share) {
+        let why = format!("trial is {percent}; it must be a share in percent, 0.01 to 100");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why));
+    }
+    Ok(format!("{share:.0}").parse().unwrap_or(SHARE_ALL))
+}
+
+fn view(record: PluginRecord, serving: Option<&Plugin>) -> PluginView {
+    let version_of = |digest: &str| record.version(digest).map(|it| it.version.clone());
+    let trial = record.trial.as_ref().map(|trial| TrialView {
+        version: version_of(&trial.digest).unwrap_or_default(),
+        digest: trial.digest.clone(),
+        share_percent: f64::from(trial.share) * 100.0 / f64::from(SHARE_ALL),
+    });
+    let is_serving = |digest: &String| {
+        record.active.as_ref() == Some(digest)
+            || record.trial.as_ref().is_some_and(|trial| trial.digest == *digest)
+    };
+    PluginView {
+        description: serving.map(|it| it.manifest.description.clone()),
+        version: record.active.as_deref().and_then(version_of),
+        enabled: !record.is_disabled,
+        pinned: record.is_pinned,
+        trial,
+        last_trial: record.last_trial.clone(),
+        versions: record.versions.iter().map(|it| version(it, is_serving(&it.digest))).collect(),
+        name: record.name,
+    }
+}
+
+fn version(it: &PluginVersion, serves: bool) -> VersionView {
+    let PluginCounters { runs, rpcs, faults, fuel, busy_us, parked_us, memory_bytes_high } =
+        it.counters.clone();
+    VersionView {
+        version: it.version.clone(),
+        digest: it.digest.clone(),
+        bytes: it.bytes,
+        loaded: time::text(it.loaded_ms),
+        loaded_by: it.loaded_by.clone(),
+        serves,
+        runs,
+        rpcs,
+        faults,
+        fuel,
+        busy_seconds: time::seconds(busy_us),
+        parked_seconds: time::seconds(parked_us),
+        memory_bytes_high,
+    }
+}
+
+fn details(record: PluginRecord, active: Option<&Plugin>) -> PluginDetails {
+    let manifest = active.map(|it| &it.manifest);
+    let matchers = manifest.into_iter().flat_map(|it| &it.matchers);
+    let actions = manifest.into_iter().flat_map(|it| &it.actions);
+    let action = |(name, it): (&String, &trellis_plugin_host::ActionManifest)| {
+        let view = ActionView { description: it.description.clone(), schema: it.schema.clone() };
+        (name.clone(), view)
+    };
+    PluginDetails {
+        matchers: matchers.map(ToString::to_string).collect(),
+        actions: actions.map(action).collect(),
+        settings_schema: manifest.map(|it| it.settings.schema.clone()).unwrap_or_default(),
+        imports: active.map(|it| it.imports.clone()).unwrap_or_default(),
+        admits: active.is_some_and(Plugin::admits),
+        expires: active.is_some_and(Plugin::expires),
+        limits: active.map(limits).unwrap_or_default(),
+        plugin: view(record, active),
+    }
+}
+
+fn limits(plugin: &Plugin) -> BTreeMap<&'static str, u64> {
+    let it = plugin.limits();
+    let size = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+    BTreeMap::from([
+        ("memory-bytes", size(it.memory_bytes)),
+        ("fuel", it.fuel),
+        ("wall-seconds", it.wall.as_secs()),
+        ("rpcs", it.rpcs.into()),
+        ("memory-store-bytes", size(it.memory_store_bytes)),
+        ("deadlines", size(it.deadlines)),
+        ("facts", size(it.facts)),
+        ("fact-bytes", size(it.fact_bytes)),
+        ("log-lines", it.log_lines.into()),
+        ("log-line-bytes", size(it.log_line_bytes)),
+        ("log-bytes", size(it.log_bytes)),
+        ("list-items", size(it.list_items)),
+        ("host-calls", it.host_calls.into()),
+        ("host-call-bytes", size(it.host_call_bytes)),
+    ])
+}

@@ -1,0 +1,117 @@
+//! What the runs of one version of a plugin have used and how they ended.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram};
+
+/// What one version of a plugin has done so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Calls of its hooks that have ended.
+    pub runs: u64,
+    /// Requests to devices.
+    pub rpcs: u64,
+    /// Runs that ended in a fault, by kind.
+    pub faults: BTreeMap<String, u64>,
+    /// CPU, in wasmtime's fuel.
+    pub fuel: u64,
+    /// Time in which it computed, in microseconds.
+    pub busy_us: u64,
+    /// Time in which it waited for devices, in microseconds.
+    pub parked_us: u64,
+    /// The most linear memory that one run has had, in bytes.
+    pub memory_bytes_high: u64,
+}
+
+/// What one run used.
+#[derive(Default)]
+pub(crate) struct Used {
+    pub(crate) rpcs: u32,
+    pub(crate) fault: Option<&'static str>,
+    pub(crate) fuel: u64,
+    pub(crate) busy: Duration,
+    pub(crate) parked: Duration,
+    pub(crate) memory_bytes: usize,
+}
+
+/// Counts what runs use, for operators and for their metrics.
+pub(crate) struct Stats {
+    counters: Mutex<Counters>,
+    labels: [(&'static str, String); 2],
+    runs: Counter,
+    rpcs: Counter,
+    fuel: Counter,
+    busy: Histogram,
+    parked: Histogram,
+    memory: Gauge,
+}
+
+impl Counters {
+    /// Runs that ended in a fault.
+    pub fn faulty(&self) -> u64 {
+        self.faults.values().sum()
+    }
+}
+
+impl Stats {
+    /// Counts from zero, for this version.
+    pub(crate) fn new(plugin: &str, version: &str) -> Self {
+        let labels = [("plugin", plugin.to_owned()), ("version", version.to_owned())];
+        Self {
+            counters: Mutex::default(),
+            runs: metrics::counter!("trellis_plugin_runs_total", &labels),
+            rpcs: metrics::counter!("trellis_plugin_rpcs_total", &labels),
+            fuel: metrics::counter!("trellis_plugin_fuel_total", &labels),
+            busy: metrics::histogram!("trellis_plugin_busy_seconds", &labels),
+            parked: metrics::histogram!("trellis_plugin_parked_seconds", &labels),
+            memory: metrics::gauge!("trellis_plugin_memory_bytes_high", &labels),
+            labels,
+        }
+    }
+
+    /// What was counted so far.
+    pub(crate) fn counters(&self) -> Counters {
+        self.lock().clone()
+    }
+
+    /// Goes on from what an earlier process counted.
+    pub(crate) fn resume(&self, counters: Counters) {
+        *self.lock() = counters;
+    }
+
+    pub(crate) fn add(&self, used: &Used) {
+        self.runs.increment(1);
+        self.rpcs.increment(u64::from(used.rpcs));
+        self.fuel.increment(used.fuel);
+        self.busy.record(used.busy);
+        self.parked.record(used.parked);
+        if let Some(kind) = used.fault {
+            let [plugin, version] = self.labels.clone();
+            let labels = [plugin, version, ("kind", kind.to_owned())];
+            metrics::counter!("trellis_plugin_faults_total", &labels).increment(1);
+        }
+        let mut counters = self.lock();
+        counters.runs += 1;
+        counters.rpcs += u64::from(used.rpcs);
+        counters.fuel = counters.fuel.saturating_add(used.fuel);
+        counters.busy_us = counters.busy_us.saturating_add(micros(used.busy));
+        counters.parked_us = counters.parked_us.saturating_add(micros(used.parked));
+        let memory_bytes = u64::try_from(used.memory_bytes).unwrap_or(u64::MAX);
+        counters.memory_bytes_high = counters.memory_bytes_high.max(memory_bytes);
+        if let Some(kind) = used.fault {
+            *counters.faults.entry(kind.to_owned()).or_default() += 1;
+        }
+        let high = u32::try_from(counters.memory_bytes_high).unwrap_or(u32::MAX);
+        self.memory.set(f64::from(high));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counters> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,229 @@
+//! `trellis plugin`: the plugins of a running server.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use crate::client::{ApiArguments, Client};
+use crate::output::{self, bold, number, table, text};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Load a plugin's file into the server. It serves from the next session of each device on.
+    Load {
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Have it serve only a share of the plugin's devices, in percent. It is taken back by itself
+        /// when it fails more often than the version which serves the others.
+        #[arg(long, value_name = "PERCENT")]
+        trial: Option<f64>,
+    },
+    /// List the plugins.
+    List,
+    /// Show a plugin: its versions and what they have done, its actions, its limits.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Have one version serve, whatever is loaded after it.
+    Pin {
+        /// The plugin.
+        name: String,
+        /// What the version calls itself, or the begin of its digest.
+        version: String,
+    },
+    /// Let a version that is loaded take over again.
+    Unpin {
+        /// The plugin.
+        name: String,
+    },
+    /// Go back to the version that served before, or end a trial.
+    Rollback {
+        /// The plugin.
+        name: String,
+    },
+    /// Have the version on trial serve all devices of the plugin.
+    Promote {
+        /// The plugin.
+        name: String,
+    },
+    /// Let a plugin serve its devices.
+    Enable {
+        /// The plugin.
+        name: String,
+    },
+    /// Let a plugin serve no device.
+    Disable {
+        /// The plugin.
+        name: String,
+    },
+    /// Remove a plugin with all its versions, or one version that serves nobody.
+    Remove {
+        /// The plugin.
+        name: String,
+        /// Only this version.
+        version: Option<String>,
+    },
+}
+
+pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result<()> {
+    let client = Client::new(api)?;
+    let plugin = |name: &str, verb: &str| client.post(&["plugins", name, verb], &Value::Null);
+    let answer = match command {
+        PluginCommand::Load { file, trial } => {
+            let wasm =
+                std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let query = trial.map(|share| format!("?trial={share}")).unwrap_or_default();
+            eprintln!("checking and compiling {} ...", file.display());
+            client.upload(&query, &wasm).with_context(|| format!("{}", file.display()))?
+        }
+        PluginCommand::List => client.get(&["plugins"])?,
+        PluginCommand::Show { name } => client.get(&["plugins", name])?,
+        PluginCommand::Pin { name, version } => {
+            client.put(&["plugins", name, "pin"], &json!({ "version": version }))?
+        }
+        PluginCommand::Unpin { name } => client.delete(&["plugins", name, "pin"])?,
+        PluginCommand::Rollback { name } => plugin(name, "rollback")?,
+        PluginCommand::Promote { name } => plugin(name, "promote")?,
+        PluginCommand::Enable { name } => plugin(name, "enable")?,
+        PluginCommand::Disable { name } => plugin(name, "disable")?,
+        PluginCommand::Remove { name, version: None } => client.delete(&["plugins", name])?,
+        PluginCommand::Remove { name, version: Some(version) } => {
+            client.delete(&["plugins", name, "versions", version])?
+        }
+    };
+    if api.json {
+        return output::json(&answer);
+    }
+    output::print(&match command {
+        PluginCommand::Load { .. } => loaded(&answer),
+        PluginCommand::List => list(&answer),
+        PluginCommand::Show { .. } => details(&answer),
+        PluginCommand::Remove { name, version: None } => format!("{name} is removed\n"),
+        PluginCommand::Remove { name, version: Some(version) } => {
+            format!("the version {version} of {name} is removed\n")
+        }
+        _ => state(&answer),
+    });
+    Ok(())
+}
+
+fn loaded(answer: &Value) -> String {
+    let what = match text(answer, "outcome") {
+        "serves" => "serves from the next session of each device on",
+        "trial" => "serves a share of its devices from their next sessions on",
+        "kept" => "is kept and not used: the plugin is pinned to another version",
+        _ => "serves already",
+    };
+    let (name, version, digest) =
+        (text(answer, "name"), text(answer, "version"), text(answer, "digest"));
+    format!("{} {version} ({}) {what}\n", bold(name), short(digest))
+}
+
+fn list(answer: &Value) -> String {
+    let plugins = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+    if plugins.is_empty() {
+        return "there are no plugins; `trellis plugin load FILE` loads one\n".to_owned();
+    }
+    let head = ["NAME", "VERSION", "STATE", "RUNS", "FAULTS", "DESCRIPTION"].map(str::to_owned);
+    let rows = plugins.iter().map(|plugin| {
+        let serving = serving(plugin);
+        vec![
+            text(plugin, "name").to_owned(),
+            text(plugin, "version").to_owned(),
+            flags(plugin),
+            serving.map(|it| number(it, "runs")).unwrap_or_default().to_string(),
+            serving.map(faults).unwrap_or_default().to_string(),
+            text(plugin, "description").to_owned(),
+        ]
+    });
+    table(&std::iter::once(head.to_vec()).chain(rows).collect::<Vec<_>>())
+}
+
+/// The version of a plugin that serves all devices, or those that have no part in a trial.
+fn serving(plugin: &Value) -> Option<&Value> {
+    let trial = plugin.pointer("/trial/digest");
+    let versions = plugin.get("versions")?.as_array()?;
+    versions
+        .iter()
+        .find(|it| it.get("serves") == Some(&Value::Bool(true)) && it.get("digest") != trial)
+}
+
+fn flags(plugin: &Value) -> String {
+    let is = |name: &str| plugin.get(name) == Some(&Value::Bool(true));
+    let mut flags = vec![if is("enabled") { "enabled" } else { "disabled" }.to_owned()];
+    if is("pinned") {
+        flags.push("pinned".to_owned());
+    }
+    if let Some(trial) = plugin.get("trial").filter(|it| !it.is_null()) {
+        let share = trial.get("share_percent").map(ToString::to_string).unwrap_or_default();
+        flags.push(format!("{} on trial for {share} %", text(trial, "version")));
+    }
+    flags.join(", ")
+}
+
+fn faults(version: &Value) -> u64 {
+    let faults = version.get("faults").and_then(Value::as_object);
+    faults.map(|it| it.values().filter_map(Value::as_u64).sum()).unwrap_or_default()
+}
+
+fn state(plugin: &Value) -> String {
+    format!("{} {}: {}\n", bold(text(plugin, "name")), text(plugin, "version"), flags(plugin))
+}
+
+fn details(plugin: &Value) -> String {
+    let mut lines = state(plugin);
+    lines.push_str(&format!("{}\n", text(plugin, "description")));
+    if let Some(ended) = plugin.get("last_trial").and_then(Value::as_str) {
+        lines.push_str(&format!("last trial: {ended}\n"));
+    }
+    let list = |name: &str| -> Vec<String> {
+        let items = plugin.get(name).and_then(Value::as_array);
+        let items = items.map(Vec::as_slice).unwrap_or_default();
+        items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    lines.push_str(&format!("\n{}\n", bold("serves")));
+    list("matchers").iter().for_each(|it| lines.push_str(&format!("  {it}\n")));
+    lines.push_str(&format!("{}\n", bold("actions")));
+    let actions = plugin.get("actions").and_then(Value::as_object);
+    for (name, action) in actions.into_iter().flatten() {
+        lines.push_str(&format!("  {name}: {}\n", text(action, "description")));
+    }
+    lines.push_str(&format!("{}\n  {}\n", bold("imports"), list("imports").join(" ")));
+    lines.push_str(&format!("{}\n", bold("limits")));
+    let limits = plugin.get("limits").and_then(Value::as_object);
+    for (name, limit) in limits.into_iter().flatten() {
+        lines.push_str(&format!("  {name} = {limit}\n"));
+    }
+    lines.push('\n');
+    let head = [
+        "VERSION", "DIGEST", "LOADED", "BY", "SERVES", "RUNS", "RPCS", "FAULTS", "BUSY S", "MEMORY",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let versions = plugin.get("versions").and_then(Value::as_array);
+    for it in versions.into_iter().flatten() {
+        let serves = it.get("serves") == Some(&Value::Bool(true));
+        let busy = it.get("busy_seconds").and_then(Value::as_f64).unwrap_or_default();
+        rows.push(vec![
+            text(it, "version").to_owned(),
+            short(text(it, "digest")).to_owned(),
+            text(it, "loaded").get(..19).unwrap_or_default().to_owned(),
+            text(it, "loaded_by").to_owned(),
+            if serves { "yes" } else { "no" }.to_owned(),
+            number(it, "runs").to_string(),
+            number(it, "rpcs").to_string(),
+            faults(it).to_string(),
+            format!("{busy:.3}"),
+            number(it, "memory_bytes_high").to_string(),
+        ]);
+    }
+    lines + &table(&rows)
+}
+
+/// The begin of a digest, enough for people.
+fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}

@@ -1,0 +1,52 @@
+//! What commands print: for people, or as JSON.
+
+use std::io::{IsTerminal, Write};
+
+use serde_json::Value;
+
+/// Prints a value as JSON.
+pub(crate) fn json(value: &Value) -> anyhow::Result<()> {
+    let mut output = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut output, value)?;
+    writeln!(output)?;
+    Ok(())
+}
+
+/// A text of a value, or a dash.
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or("-")
+}
+
+/// A number of a value.
+pub(crate) fn number(value: &Value, name: &str) -> u64 {
+    value.get(name).and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// Rows in columns; the first row is the head.
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|it| it.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..columns).map(|it| width(it).unwrap_or_default()).collect();
+    let mut text = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        let line = line.trim_end();
+        text.push_str(&if number == 0 { bold(line) } else { line.to_owned() });
+        text.push('\n');
+    }
+    text
+}
+
+/// Bold on a terminal.
+pub(crate) fn bold(text: &str) -> String {
+    if std::io::stdout().is_terminal() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// Prints text, and does not mind when nobody reads it.
+pub(crate) fn print(text: &str) {
+    // A pipe that was closed is no failure of ours.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}

@@ -1,0 +1,133 @@
+//! Deadlines of plugins: what a plugin waits for has not come in time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use trellis_cwmp::DeviceId;
+use trellis_plugin_host::{FaultKind, Hook, Run, RunFault, Traits};
+use trellis_store::{Deadline, Orders, Session};
+
+use crate::admission::run_alone;
+use crate::caller::Caller;
+use crate::conversation::{Lost, cut};
+use crate::post::SessionId;
+use crate::sessions::{End, Sessions, Shared};
+use crate::visit::{Visit, lost};
+
+/// How often deadlines are looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Deadlines that are looked at in one round, and plugins that run for them at once.
+const ROUND_MAX: usize = 1_000;
+const AT_ONCE: usize = 32;
+
+impl Sessions {
+    /// Calls plugins whose deadlines have passed, until `stop`. A device that is in a session is
+    /// left to it; its turn comes after that, if the deadline is still there.
+    pub async fn keep_deadlines(self, stop: CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+            let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+            let due = match self.0.acs.store.due_deadlines(now, ROUND_MAX).await {
+                Ok(due) => due,
+                Err(error) => {
+                    tracing::error!(%error, "deadlines of plugins cannot be read");
+                    continue;
+                }
+            };
+            let mut running = JoinSet::new();
+            for deadline in due {
+                if running.len() >= AT_ONCE {
+                    running.join_next().await;
+                }
+                if stop.is_cancelled() {
+                    break;
+                }
+                let span = tracing::info_span!("deadline", device = %deadline.device);
+                let shared = Arc::clone(&self.0);
+                running.spawn(async move { shared.expire(deadline).await }.instrument(span));
+            }
+            while running.join_next().await.is_some() {}
+        }
+    }
+}
+
+impl Shared {
+    /// Calls a plugin for one deadline, in the device's place, so that no session runs beside it. An
+    /// Inform of the device ends it; then it is for the plugin's next run, or for a later round.
+    async fn expire(&self, deadline: Deadline) {
+        let Ok(id) = SessionId::random() else { return };
+        let Some(handle) = self.open.occupy(id, &deadline.device) else { return };
+        let superseded = handle.superseded.clone();
+        let end = End { shared: self, device: deadline.device.clone(), handle };
+        let name = deadline.name.clone();
+        let expired = superseded.run_until_cancelled(self.call_expired(deadline)).await;
+        match expired {
+            Some(Err(error)) => tracing::error!(name, %error, "a deadline was not dealt with"),
+            Some(Ok(())) => {}
+            None => tracing::debug!(name, "the device has come; its deadline waits"),
+        }
+        drop(end);
+    }
+
+    async fn call_expired(&self, deadline: Deadline) -> Result<(), Lost> {
+        let Deadline { device, plugin: name, name: which, .. } = deadline;
+        let Some(header) = self.acs.store.device(&device).await.map_err(lost)? else {
+            return Ok(());
+        };
+        let device_id = DeviceId {
+            manufacturer: header.manufacturer.clone(),
+            oui: header.oui.clone(),
+            product_class: header.product_class.clone(),
+            serial_number: header.serial_number.clone(),
+        };
+        let mut visit = Visit::new(device_id, Arc::new(Caller::Anonymous));
+        visit.key = device;
+        visit.header = header;
+        // Whoever set the deadline is called, whoever serves the device by now.
+        let orders = self.acs.store.orders(&visit.key).await.map_err(lost)?;
+        let orders = Orders { plugin: Some(name.clone()), ..orders };
+        visit.plugin = self.acs.catalog.select(&visit.key, &Traits::default(), &orders);
+        let mut notes = self.acs.store.notes(&visit.key, &name).await.map_err(lost)?;
+        // It is over, whatever comes of it; the plugin may set it again.
+        notes.deadlines.remove(&which);
+        visit.notes = Some((name.clone(), notes.clone()));
+        visit.changes.notes = Some((name.clone(), notes));
+        let fault = match visit.plugin.clone().filter(|it| it.plugin.expires()) {
+            Some(selected) => {
+                let version = selected.plugin.manifest.version.clone();
+                visit.header.plugin = Some((name, version));
+                let context = visit.context(&self.acs).await?;
+                let hook = Hook::Expired { deadline: which.clone() };
+                let finished = run_alone(Run::start(selected.plugin, hook, context)).await;
+                let fault = finished.fault.clone();
+                visit.take_in(&self.acs, finished).await;
+                fault
+            }
+            None => {
+                let message = format!(
+                    "the deadline {which:?} of the plugin {name} has passed, and the plugin does \
+                     not serve or cannot be woken any more"
+                );
+                let fault = RunFault { kind: FaultKind::Contract, message, backtrace: Vec::new() };
+                visit.record_fault(fault.clone(), visit.now_ms());
+                Some(fault)
+            }
+        };
+        let outcome = fault.map_or_else(|| "ok".to_owned(), |fault| fault.message);
+        visit.changes.session = Some(Session {
+            began_ms: visit.began.as_millisecond(),
+            took_ms: 0,
+            events: vec![("deadline".to_owned(), cut(&which))],
+            plugin: visit.header.plugin.clone(),
+            outcome: cut(&outcome),
+            steps: Vec::new(),
+            steps_dropped: 0,
+        });
+        tracing::info!(deadline = which, outcome, "deadline");
+        visit.keep_all(&self.acs).await
+    }
+}

@@ -1,0 +1,213 @@
+//! Versions of plugins: loaded, tried, taken back, and never in the way of a session.
+
+use serde_json::Value;
+
+use super::{file, version};
+use crate::raw::{connect, inform, post, values};
+use crate::server::{Server, guest, guests, key, shipped, until};
+
+/// The version that serves a new session of a device.
+async fn served_by(server: &Server, number: u32) -> String {
+    let mut cpe = guest("version", number);
+    cpe.session(&server.url()).await.expect("a session");
+    let shown = server.api_ok("GET", &format!("/devices/{}", key(&cpe)), &Value::Null);
+    shown["facts"]["guest.version"]["value"].as_str().expect("a fact").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_is_loaded_and_rolled_back_with_one_command_each_and_survives_a_restart() {
+    let mut server = Server::start(&guests());
+    assert_eq!(served_by(&server, 1).await, "7.0.1");
+    let folder = tempfile::tempdir().expect("a folder");
+    let newer = file(folder.path(), "newer.wasm", &version("7.0.2", false));
+    let (ok, text) = server.trellis(&["plugin", "load", newer.to_str().expect("a path")]);
+    assert!(ok && text.contains("scripted 7.0.2"), "{text}");
+    assert_eq!(served_by(&server, 2).await, "7.0.2");
+    server.kill();
+    server.restart();
+    assert_eq!(served_by(&server, 3).await, "7.0.2", "the file in the folder is the older one");
+    let (ok, text) = server.trellis(&["plugin", "rollback", "scripted"]);
+    assert!(ok, "{text}");
+    assert_eq!(served_by(&server, 4).await, "7.0.1");
+    let (ok, text) = server.trellis(&["plugin", "rollback", "scripted"]);
+    assert!(!ok && text.contains("no version of scripted has served before"), "{text}");
+    let (_, text) = server.trellis(&["plugin", "list"]);
+    assert!(text.contains("scripted") && text.contains("gate"), "{text}");
+    let (_, text) = server.trellis(&["plugin", "show", "scripted"]);
+    for wanted in ["7.0.1", "7.0.2", "folder", "first", "trellis:acs/parameters", "memory-bytes"] {
+        assert!(text.contains(wanted), "{wanted} is not in {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_in_progress_ends_on_the_version_that_it_began_with() {
+    let server = Server::start(&guests());
+    let mut open = connect(&server.url());
+    post(&mut open, &inform("four", "S1")).await;
+    let first = post(&mut open, "").await;
+    assert!(first.text().contains("GetParameterValues"), "{}", first.text());
+    // The newer version fails at once.
+    assert_eq!(server.api("POST", "/plugins", &version("7.0.2", true)).0, 201);
+    let mut answer = first;
+    while answer.status == 200 {
+        let asked = crate::raw::id(&answer);
+        answer = post(&mut open, &values(&asked)).await;
+    }
+    assert_eq!(answer.status, 204);
+    let device = trellis_store::DeviceKey::from_text("00D09E-four-S1");
+    assert_eq!(server.session(&device, 0)["outcome"], "ok");
+    let mut next = guest("four", 2);
+    next.session(&server.url()).await.expect("a session");
+    let outcome = server.session(&key(&next), 0)["outcome"].to_string();
+    assert!(outcome.contains("this version fails on purpose"), "{outcome}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_version_stays_and_one_that_serves_nobody_can_be_removed() {
+    let server = Server::start(&guests());
+    let (ok, text) = server.trellis(&["plugin", "pin", "scripted", "7.0.1"]);
+    assert!(ok && text.contains("pinned"), "{text}");
+    let (_, loaded) = server.api("POST", "/plugins", &version("7.0.2", false));
+    assert_eq!(loaded["outcome"], "kept");
+    assert_eq!(served_by(&server, 1).await, "7.0.1");
+    let (ok, text) = server.trellis(&["plugin", "pin", "scripted", "7.0.2"]);
+    assert!(ok, "{text}");
+    assert_eq!(served_by(&server, 2).await, "7.0.2");
+    let (ok, text) = server.trellis(&["plugin", "remove", "scripted", "7.0.2"]);
+    assert!(!ok && text.contains("serves devices"), "{text}");
+    let (ok, text) = server.trellis(&["plugin", "remove", "scripted", "7.0.1"]);
+    assert!(ok, "{text}");
+    let shown = server.api_ok("GET", "/plugins/scripted", &Value::Null);
+    assert_eq!(shown["versions"].as_array().map(Vec::len), Some(1));
+    assert!(server.trellis(&["plugin", "unpin", "scripted"]).0);
+    assert_eq!(server.api("POST", "/plugins", &version("7.0.3", false)).1["outcome"], "serves");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_is_disabled_or_removed_serves_nobody_until_it_comes_again() {
+    let mut server = Server::start(&guests());
+    for (command, serves) in [("disable", false), ("enable", true), ("remove", false)] {
+        let (ok, text) = server.trellis(&["plugin", command, "scripted"]);
+        assert!(ok, "{text}");
+        let mut cpe = guest("version", 1);
+        let report = cpe.session(&server.url()).await.expect("a session");
+        let shown = server.api_ok("GET", &format!("/devices/{}", key(&cpe)), &Value::Null);
+        assert_eq!(shown["plugin"].is_object(), serves, "{command}: {shown} {report:?}");
+    }
+    // Its file is still in the folder, and does not bring it back.
+    server.stop();
+    server.restart();
+    assert_eq!(server.api("GET", "/plugins/scripted", b"").0, 404);
+    assert_eq!(server.api("POST", "/plugins", &version("7.0.1", false)).0, 201);
+    assert_eq!(served_by(&server, 2).await, "7.0.1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_put_into_the_folder_takes_over_and_a_bad_one_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path());
+    assert_eq!(server.api_ok("GET", "/plugins", &Value::Null), Value::Array(Vec::new()));
+    file(folder.path(), "one.wasm", &version("7.0.1", false));
+    let shows = |wanted: &str| {
+        let (status, shown) = server.api("GET", "/plugins/scripted", b"");
+        status == 200 && shown["version"] == wanted
+    };
+    until("the first version serves", || shows("7.0.1"));
+    file(folder.path(), "two.wasm", b"\0asm, and nothing more");
+    until("the bad file is reported", || server.log_text().contains("two.wasm: it is not"));
+    file(folder.path(), "one.wasm", &version("7.0.2", false));
+    until("the second version serves", || shows("7.0.2"));
+    assert_eq!(served_by(&server, 1).await, "7.0.2");
+    std::fs::remove_file(folder.path().join("one.wasm")).expect("removed");
+    assert_eq!(served_by(&server, 2).await, "7.0.2", "a file that is gone takes nothing away");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_file_is_refused_with_what_is_to_be_changed_and_changes_nothing() {
+    let server = Server::start(&guests());
+    let good = version("7.0.2", false);
+    let standard = std::fs::read(shipped().join("standard.wasm")).expect("a plugin");
+    let contract = super::replaced(good.clone(), b"@0.1.0", b"@9.1.0");
+    let twin = super::replaced(good.clone(), b"scripted", b"scriptex");
+    let bad_version = super::replaced(good.clone(), b"7.0.2", b"7.x.2");
+    let empty_component: &[u8] = b"\0asm\x0d\0\x01\0";
+    for (wasm, wanted) in [
+        (&b"no plugin"[..], "it is not a WebAssembly component"),
+        (&good[..good.len() / 2], "it is not a WebAssembly component"),
+        (b"\0asm\x01\0\0\0", "it is a core module"),
+        (empty_component, "it does not export describe and provision"),
+        (&contract[..], "version 9.1.0 of the contract"),
+        (&twin[..], "fit the same devices equally closely"),
+        (&bad_version[..], "is not a semantic version"),
+    ] {
+        let (status, answer) = server.api("POST", "/plugins", wasm);
+        assert_eq!(status, 422, "{wanted}: {answer}");
+        let detail = answer["detail"].as_str().expect("a detail");
+        assert!(detail.contains(wanted), "{wanted}: {detail}");
+    }
+    let shown = server.api_ok("GET", "/plugins", &Value::Null);
+    assert_eq!(shown.as_array().map(Vec::len), Some(2), "{shown}");
+    assert_eq!(served_by(&server, 1).await, "7.0.1");
+    assert_eq!(server.api("POST", "/plugins", &standard).0, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_on_trial_serves_its_share_always_the_same_and_is_taken_back_when_it_fails() {
+    let server = Server::with_config(&guests(), "[plugins.trial]\nruns-min = 5\n");
+    let (status, loaded) = server.api("POST", "/plugins?trial=50", &version("7.0.2", false));
+    assert_eq!((status, loaded["outcome"].as_str()), (201, Some("trial")), "{loaded}");
+    let mut tried = Vec::new();
+    for number in 0..24 {
+        let first = served_by(&server, number).await;
+        assert_eq!(served_by(&server, number).await, first, "a device does not change sides");
+        tried.extend((first == "7.0.2").then_some(number));
+    }
+    assert!((4..=20).contains(&tried.len()), "{} of 24 on trial", tried.len());
+    assert!(server.trellis(&["plugin", "promote", "scripted"]).0);
+    assert_eq!(served_by(&server, 100).await, "7.0.2");
+
+    assert_eq!(server.api("POST", "/plugins?trial=50", &version("7.0.3", true)).0, 201);
+    for number in 0..24 {
+        guest("version", number).session(&server.url()).await.expect("a session");
+    }
+    until("the trial has ended", || {
+        server.api_ok("GET", "/plugins/scripted", &Value::Null)["trial"].is_null()
+    });
+    let shown = server.api_ok("GET", "/plugins/scripted", &Value::Null);
+    let ended = shown["last_trial"].as_str().expect("how it ended");
+    assert!(ended.contains("was taken back") && ended.contains("panic"), "{ended}");
+    assert_eq!(shown["version"], "7.0.2");
+    for number in 0..24 {
+        assert_eq!(served_by(&server, number).await, "7.0.2");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn loading_and_rolling_back_under_load_costs_no_session() {
+    let server = std::sync::Arc::new(Server::start(&guests()));
+    let running: Vec<_> = (0..8)
+        .map(|worker| {
+            let server = std::sync::Arc::clone(&server);
+            tokio::spawn(async move {
+                for round in 0..12 {
+                    let mut cpe = guest("four", worker * 100 + round);
+                    cpe.session(&server.url()).await.expect("a session");
+                    let line = server.session(&key(&cpe), 0);
+                    assert_eq!(line["outcome"], "ok", "{line}");
+                }
+            })
+        })
+        .collect();
+    let changes = std::sync::Arc::clone(&server);
+    let changing = tokio::task::spawn_blocking(move || {
+        for number in 2..8 {
+            let wasm = version(&format!("7.0.{number}"), false);
+            assert_eq!(changes.api("POST", "/plugins", &wasm).0, 201);
+            assert_eq!(changes.api("POST", "/plugins/scripted/rollback", b"").0, 200);
+        }
+    });
+    for worker in running {
+        worker.await.expect("every session ends well");
+    }
+    changing.await.expect("every change is made");
+}
