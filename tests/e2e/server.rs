@@ -33,7 +33,7 @@ pub(crate) fn guests() -> PathBuf {
     built("guests")
 }
 
-fn built(name: &str) -> PathBuf {
+pub(crate) fn built(name: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_BIN_EXE_trellis")).ancestors().nth(2).expect("target");
     let folder = target.join(name);
     assert!(folder.is_dir(), "{} is missing: run `cargo xtask plugins`", folder.display());

@@ -7,27 +7,41 @@ use anyhow::{Context, bail};
 
 use crate::steps::{announce, cargo, root, run, target};
 
-/// The workspaces of plugins: those that ship, and those that tests use.
-pub(crate) const WORKSPACES: [&str; 2] = ["plugins", "tests/guests"];
+/// The workspaces of plugins in Rust, and the folder in `target` that each one's files go to: those
+/// that ship, the examples, and those that tests use.
+pub(crate) const WORKSPACES: [(&str, &str); 5] = [
+    ("plugins", "plugins"),
+    ("plugins/examples/firmware", "examples/firmware"),
+    ("plugins/examples/rust", "examples/rust"),
+    ("tests/guests", "guests"),
+    ("tests/guests-http", "guests-http"),
+];
+
+/// Of these, the ones that have tests of their own.
+pub(crate) const WITH_TESTS: [&str; 3] =
+    ["plugins", "plugins/examples/firmware", "plugins/examples/rust"];
 
 const TARGET: &str = "wasm32-wasip2";
 
-/// Builds the plugins that ship into `target/plugins` and those that tests use into
-/// `target/guests`. Returns the first folder.
+/// Where plugins are built. One folder for all: they share what they are made of.
+pub(crate) fn build_folder() -> PathBuf {
+    target().join("wasm")
+}
+
+/// Builds all plugins in Rust. Returns the folder of those that ship.
 pub(crate) fn build() -> anyhow::Result<PathBuf> {
     ensure_target()?;
     announce("building the plugins for WebAssembly");
-    let [shipped, guests] = WORKSPACES;
-    let shipped = workspace(shipped, "plugins")?;
-    workspace(guests, "guests")?;
-    Ok(shipped)
+    for (from, to) in WORKSPACES {
+        workspace(from, to)?;
+    }
+    Ok(target().join("plugins"))
 }
 
 /// Builds one workspace of plugins and copies what it makes into `target/<to>`.
-fn workspace(from: &str, to: &str) -> anyhow::Result<PathBuf> {
-    let build = target().join(format!("wasm-{to}"));
+fn workspace(from: &str, to: &str) -> anyhow::Result<()> {
     let folder = target().join(to);
-    let built = build.join(TARGET).join("release");
+    let built = build_folder().join(TARGET).join("release");
     // What is left of a plugin that is gone or has another name must not be shipped.
     for old in wasm_files(&built).unwrap_or_default() {
         std::fs::remove_file(old)?;
@@ -35,7 +49,7 @@ fn workspace(from: &str, to: &str) -> anyhow::Result<PathBuf> {
     run(cargo()
         .current_dir(root().join(from))
         .args(["build", "--release", "--locked", "--target", TARGET])
-        .env("CARGO_TARGET_DIR", &build))?;
+        .env("CARGO_TARGET_DIR", build_folder()))?;
     std::fs::create_dir_all(&folder)?;
     for old in wasm_files(&folder)? {
         std::fs::remove_file(old)?;
@@ -44,7 +58,7 @@ fn workspace(from: &str, to: &str) -> anyhow::Result<PathBuf> {
         let name = file.file_name().context("a file without a name")?;
         std::fs::copy(&file, folder.join(name))?;
     }
-    Ok(folder)
+    Ok(())
 }
 
 fn wasm_files(folder: &std::path::Path) -> anyhow::Result<Vec<PathBuf>> {

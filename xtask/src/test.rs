@@ -1,7 +1,7 @@
 //! All tests.
 
 use crate::plugins;
-use crate::steps::{announce, cargo, green, root, run, target, works};
+use crate::steps::{announce, cargo, green, root, run, works};
 
 /// Lints, builds what tests need, and runs everything.
 pub(crate) fn run_all() -> anyhow::Result<()> {
@@ -15,11 +15,13 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
     } else {
         run(cargo().args(["test", "--locked", "--workspace", "--all-targets", "--no-fail-fast"]))?;
     }
-    announce("running the tests of the plugins that ship");
-    run(cargo()
-        .current_dir(root().join("plugins"))
-        .args(["test", "--locked", "--workspace"])
-        .env("CARGO_TARGET_DIR", target().join("wasm-plugins")))?;
+    announce("running the tests of the plugins that ship and of the examples");
+    for workspace in plugins::WITH_TESTS {
+        run(cargo()
+            .current_dir(root().join(workspace))
+            .args(["test", "--locked", "--workspace"])
+            .env("CARGO_TARGET_DIR", plugins::build_folder()))?;
+    }
     announce("running the examples in the documentation");
     run(cargo().args(["test", "--locked", "--workspace", "--doc"]))?;
     announce(&green("all tests passed"));
@@ -31,7 +33,8 @@ pub(crate) fn lint() -> anyhow::Result<()> {
     if works("cargo", &["fmt", "--version"]) {
         announce("checking the formatting");
         run(cargo().args(["fmt", "--all", "--check"]))?;
-        for workspace in plugins::WORKSPACES.iter().chain(&["tests/fuzz"]) {
+        let workspaces = plugins::WORKSPACES.iter().map(|(workspace, _)| *workspace);
+        for workspace in workspaces.chain(["tests/fuzz"]) {
             run(cargo().current_dir(root().join(workspace)).args(["fmt", "--all", "--check"]))?;
         }
     } else {
@@ -48,10 +51,13 @@ pub(crate) fn lint() -> anyhow::Result<()> {
             "-D",
             "warnings",
         ]))?;
-        run(cargo()
-            .current_dir(root().join("plugins"))
-            .args(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
-            .env("CARGO_TARGET_DIR", target().join("wasm-plugins")))?;
+        for workspace in plugins::WITH_TESTS {
+            run(cargo()
+                .current_dir(root().join(workspace))
+                .args(["clippy", "--locked", "--workspace", "--all-targets"])
+                .args(["--", "-D", "warnings"])
+                .env("CARGO_TARGET_DIR", plugins::build_folder()))?;
+        }
     } else {
         announce("SKIPPED: lints, since clippy is not installed");
     }

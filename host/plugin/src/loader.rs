@@ -18,6 +18,7 @@ use crate::cache::{Cache, hex};
 use crate::engine::PluginEngine;
 use crate::fault::RunFault;
 use crate::hook::Reach;
+use crate::http::{Grants, HttpLimits};
 use crate::imports;
 use crate::limits::{Limits, LimitsMax, OwnLimits};
 use crate::manifest::Manifest;
@@ -41,6 +42,10 @@ pub struct LoaderSettings {
     pub limits_max: LimitsMax,
     /// What the operator sets for single plugins, by name.
     pub own_limits: BTreeMap<String, OwnLimits>,
+    /// The origins that single plugins may send HTTP requests to, by name.
+    pub http: BTreeMap<String, Vec<String>>,
+    /// How much of that there is for one run.
+    pub http_limits: HttpLimits,
 }
 
 impl Default for LoaderSettings {
@@ -51,6 +56,8 @@ impl Default for LoaderSettings {
             limits: Limits::default(),
             limits_max: LimitsMax::default(),
             own_limits: BTreeMap::new(),
+            http: BTreeMap::new(),
+            http_limits: HttpLimits::default(),
         }
     }
 }
@@ -102,9 +109,9 @@ impl Loader {
         let manifest = Manifest::parse(&json)
             .map_err(|problem| format!("its manifest is not usable: {problem}"))?;
         self.finish(manifest, digest, bytes, imports::imports(engine, &component), instance, hooks)
-            .map_err(|problem| format!("its manifest is not usable: {problem}"))
     }
 
+    /// Holds the manifest against what the file is, and against what the operator allows.
     fn finish(
         &self,
         manifest: Manifest,
@@ -138,7 +145,17 @@ impl Loader {
             Some(own) => limits.with_own(own),
             None => limits,
         };
+        let granted = self.settings.http.get(&manifest.name).map(Vec::as_slice);
+        let grants = Grants::new(granted.unwrap_or_default(), &self.settings.http_limits)?;
+        if grants.is_empty() && imports.iter().any(|it| it.starts_with("wasi:http/")) {
+            let name = &manifest.name;
+            return Err(format!(
+                "it imports wasi:http, and nothing is granted to {name}: name the origins in the \
+                 configuration, [plugins.for.{name}] http = [\"https://...\"]"
+            ));
+        }
         Ok(Plugin {
+            grants: Arc::new(grants),
             digest,
             bytes,
             imports,
@@ -174,6 +191,7 @@ fn is_core_module(wasm: &[u8]) -> bool {
 fn link(engine: &PluginEngine, component: &Component) -> wasmtime::Result<InstancePre<RunState>> {
     let mut linker = Linker::<RunState>::new(&engine.engine);
     wasi(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     VendorPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     linker.instantiate_pre(component)
 }

@@ -9,6 +9,7 @@ use crate::bindings::VendorPluginPre;
 use crate::bindings::hooks::{actions, admission, expiry};
 use crate::engine::PluginEngine;
 use crate::fault::FaultKind;
+use crate::http::Grants;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::matcher::{CompiledMatcher, Specificity, Traits};
@@ -29,6 +30,8 @@ pub struct Plugin {
     pub(crate) name: Arc<str>,
     pub(crate) matchers: Vec<CompiledMatcher>,
     pub(crate) limits: Arc<Limits>,
+    /// The origins that its HTTP requests may go to.
+    pub(crate) grants: Arc<Grants>,
     pub(crate) settings: Schema,
     pub(crate) actions: BTreeMap<String, Schema>,
     pub(crate) engine: PluginEngine,

@@ -13,6 +13,7 @@ use crate::bindings::log;
 use crate::engine::FUEL_YIELD_INTERVAL;
 use crate::fault::{FaultKind, RunFault, limit_reached};
 use crate::hook::{Admission, Answer, Hook};
+use crate::http::Gate;
 use crate::plugin::Plugin;
 use crate::state::{Context, FactValue, Notes, RunState};
 use crate::stats::Used;
@@ -92,6 +93,7 @@ async fn run(
         return Finished::busy();
     };
     let mut state = RunState::new(context, Arc::clone(&plugin.name), hook.reach(), limits, asks);
+    state.gate = Gate::new(Arc::clone(&plugin.grants));
     state.has_expiry = plugin.hooks.expiry.is_some();
     let mut store = Store::new(&plugin.engine.engine, state);
     let since = Instant::now();

@@ -12,12 +12,14 @@ use trellis_cwmp::{
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::addressing::Addressing;
 use crate::arguments;
 use crate::bindings::types;
 use crate::fault::{CallLimit, FaultKind, RpcLimit, RunFault};
 use crate::hook::Reach;
+use crate::http::Gate;
 use crate::limits::Limits;
 use crate::output::Output;
 use crate::run::Ask;
@@ -93,6 +95,9 @@ pub enum FactValue {
 pub(crate) struct RunState {
     pub(crate) table: ResourceTable,
     pub(crate) wasi: WasiCtx,
+    pub(crate) http: WasiHttpCtx,
+    /// What decides over HTTP requests: none is granted until the run says otherwise.
+    pub(crate) gate: Gate,
     pub(crate) output: Output,
     pub(crate) limits: Arc<Limits>,
     pub(crate) context: Context,
@@ -145,6 +150,8 @@ impl RunState {
         Self {
             table: ResourceTable::new(),
             wasi,
+            http: WasiHttpCtx::new(),
+            gate: Gate::new(Arc::default()),
             output,
             limits,
             context,

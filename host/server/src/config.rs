@@ -11,7 +11,9 @@ use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use trellis_catalog::{CatalogSettings, TrialSettings};
 use trellis_contact::{ContactSettings, Login, Networks};
-use trellis_plugin_host::{EngineSettings, Limits, LimitsMax, LoaderSettings, Pattern};
+use trellis_plugin_host::{
+    EngineSettings, HttpLimits, Limits, LimitsMax, LoaderSettings, Pattern, check_origin,
+};
 use trellis_session::{
     Booleans, Credential, Holder, Quirk, Redirect, SessionSettings, UnknownDevices, device_named,
 };
@@ -144,6 +146,18 @@ impl Config {
                 bytes <= cap,
                 "[{section}] memory-bytes is {bytes}; at most {cap} are possible"
             );
+        }
+        for (name, own) in &self.plugins.own {
+            let bytes = own.limits.memory_bytes.unwrap_or_default();
+            let cap = Limits::MEMORY_BYTES_CAP;
+            anyhow::ensure!(
+                bytes <= cap,
+                "[plugins.for.{name}] memory-bytes is {bytes}; at most {cap} are possible"
+            );
+            for origin in &own.http {
+                check_origin(origin)
+                    .map_err(|why| anyhow::anyhow!("[plugins.for.{name}] http: {why}"))?;
+            }
         }
         let realm = &self.cwmp.authentication.realm;
         anyhow::ensure!(
@@ -385,6 +399,17 @@ impl Config {
                 .iter()
                 .map(|(name, own)| (name.clone(), own.limits.clone()))
                 .collect(),
+            http: self
+                .plugins
+                .own
+                .iter()
+                .map(|(name, own)| (name.clone(), own.http.clone()))
+                .collect(),
+            http_limits: HttpLimits {
+                time: Duration::from_secs(self.plugins.http.seconds_max),
+                body_bytes: self.plugins.http.body_bytes_max,
+                requests: self.plugins.http.requests_max,
+            },
         }
     }
 
@@ -415,6 +440,7 @@ mod tests {
         );
         assert_eq!(config.loader().limits, Limits::default());
         assert_eq!(config.loader().limits_max, LimitsMax::default());
+        assert_eq!(config.loader().http_limits, HttpLimits::default());
         assert_eq!(config.loader().file_bytes_max, LoaderSettings::default().file_bytes_max);
         let catalog = CatalogSettings::default();
         assert_eq!(format!("{:?}", config.catalog()), format!("{catalog:?}"));

@@ -4,6 +4,7 @@ mod actions;
 mod admission;
 mod api;
 mod deadlines;
+mod http;
 mod settings;
 mod versions;
 

@@ -265,6 +265,7 @@ pub(crate) struct PluginsConfig {
     pub(super) plugins_max: usize,
     pub(super) versions_max: usize,
     pub(super) trial: TrialConfig,
+    pub(super) http: HttpConfig,
     pub(super) limits: LimitsConfig,
     pub(super) limits_max: LimitsMaxConfig,
     /// What holds for single plugins, by name.
@@ -283,9 +284,19 @@ pub(super) struct TrialConfig {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct HttpConfig {
+    pub(super) seconds_max: u64,
+    pub(super) body_bytes_max: usize,
+    pub(super) requests_max: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct OwnConfig {
     #[serde(default)]
     pub(super) limits: OwnLimits,
+    #[serde(default)]
+    pub(super) http: Vec<String>,
 }
 
 /// What operators set of plugins, by their names. `Debug` shows only those: there are secrets in it.

@@ -1,0 +1,88 @@
+//! Each step, and each way to fail, on the bench: no server, no device, no WebAssembly.
+
+use trellis_plugin::Fact;
+use trellis_plugin::bench::Bench;
+use trellis_plugin::serde_json::json;
+
+use super::FirmwareUpgrade;
+
+const VERSION: &str = "Device.DeviceInfo.SoftwareVersion";
+
+fn bench() -> Bench {
+    let mut bench = Bench::new("Device.");
+    bench.parameter(VERSION, "string", "1.0");
+    bench.settings(json!({ "version": "2.0", "url": "http://files.example/2.0.bin" }));
+    bench
+}
+
+/// A session with these events.
+fn session(bench: &mut Bench, events: &[&str]) -> Result<(), String> {
+    bench.session(events, &[VERSION]);
+    bench.run::<FirmwareUpgrade>()
+}
+
+fn state(bench: &Bench) -> Option<&Fact> {
+    bench.fact("firmware.state")
+}
+
+#[test]
+fn an_upgrade_goes_from_the_download_to_the_version_in_three_sessions() {
+    let mut bench = bench();
+    session(&mut bench, &["2 PERIODIC"]).unwrap();
+    assert_eq!(bench.rpcs().len(), 1, "{:?}", bench.rpcs());
+    assert!(bench.rpcs()[0].starts_with("Download"), "{:?}", bench.rpcs());
+    assert_eq!(state(&bench), Some(&"transferring".into()));
+
+    // A session in between changes nothing, and asks for nothing again.
+    session(&mut bench, &["2 PERIODIC"]).unwrap();
+    assert!(bench.rpcs().is_empty());
+
+    bench.session(&["7 TRANSFER COMPLETE"], &[VERSION]).completed("upgrade", 0);
+    bench.run::<FirmwareUpgrade>().unwrap();
+    assert_eq!(state(&bench), Some(&"booting".into()));
+
+    bench.parameter(VERSION, "string", "2.0");
+    session(&mut bench, &["1 BOOT"]).unwrap();
+    assert_eq!(state(&bench), Some(&"done".into()));
+    assert!(bench.deadlines().is_empty());
+    session(&mut bench, &["2 PERIODIC"]).unwrap();
+    assert!(bench.rpcs().is_empty());
+}
+
+#[test]
+fn what_does_not_come_in_time_is_reported_and_not_tried_again() {
+    let mut bench = bench();
+    session(&mut bench, &["2 PERIODIC"]).unwrap();
+    let error = bench.expire::<FirmwareUpgrade>().unwrap().unwrap_err();
+    assert!(error.contains("no TransferComplete came"), "{error}");
+    assert_eq!(state(&bench), Some(&"failed".into()));
+    session(&mut bench, &["2 PERIODIC"]).unwrap();
+    assert!(bench.rpcs().is_empty());
+}
+
+#[test]
+fn a_transfer_that_fails_and_a_boot_into_the_old_version_are_reported() {
+    let mut failed = bench();
+    session(&mut failed, &["2 PERIODIC"]).unwrap();
+    failed.session(&["7 TRANSFER COMPLETE"], &[VERSION]).completed("upgrade", 9010);
+    let error = failed.run::<FirmwareUpgrade>().unwrap_err();
+    assert!(error.contains("9010"), "{error}");
+
+    let mut old = bench();
+    session(&mut old, &["2 PERIODIC"]).unwrap();
+    old.session(&["7 TRANSFER COMPLETE"], &[VERSION]).completed("upgrade", 0);
+    old.run::<FirmwareUpgrade>().unwrap();
+    let error = session(&mut old, &["1 BOOT"]).unwrap_err();
+    assert!(error.contains("the device runs 1.0"), "{error}");
+}
+
+#[test]
+fn an_operator_can_have_it_tried_again() {
+    let mut bench = bench();
+    bench.fault("Download", 9004);
+    session(&mut bench, &["2 PERIODIC"]).unwrap_err();
+    assert_eq!(state(&bench), Some(&"failed".into()));
+    let answer = bench.action::<FirmwareUpgrade>("retry-upgrade", &json!({})).unwrap();
+    assert_eq!(answer, json!({ "version": "2.0" }));
+    assert_eq!(state(&bench), Some(&"transferring".into()));
+}

@@ -1,0 +1,102 @@
+//! Outgoing HTTP of plugins: where it is granted, and nowhere else.
+
+use std::path::PathBuf;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::server::{Server, built, guest, key};
+
+/// Serves `/small`, `/endless` and `/silent`; counts who came.
+async fn origin() -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let address = listener.local_addr().expect("an address").to_string();
+    let visits = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&visits);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            tokio::spawn(async move {
+                let mut request = [0; 4_096];
+                let read = stream.read(&mut request).await.unwrap_or_default();
+                let request = String::from_utf8_lossy(&request[..read]).into_owned();
+                if request.contains("/silent") {
+                    tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+                }
+                let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
+                if request.contains("/endless") {
+                    let _ = stream.write_all(format!("{head}\r\n").as_bytes()).await;
+                    while stream.write_all(&[b'x'; 10_000]).await.is_ok() {}
+                    return;
+                }
+                let _ = stream
+                    .write_all(format!("{head}Content-Length: 5\r\n\r\nhello").as_bytes())
+                    .await;
+            });
+        }
+    });
+    (address, visits)
+}
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = built("guests-http").join("fetcher.wasm");
+    std::fs::copy(file, folder.path().join("fetcher.wasm")).expect("copied");
+    let path = folder.path().to_owned();
+    (folder, path)
+}
+
+/// What a session's plugin fetched.
+async fn fetched(grant: &str, settings: &str) -> String {
+    let (_folder, plugins) = folder();
+    let config = format!(
+        "[plugins.http]\nseconds-max = 2\nbody-bytes-max = 100000\nrequests-max = 3\n\
+         [plugins.for.fetcher]\nhttp = [{grant:?}]\n[plugins.settings.fetcher]\n{settings}\n"
+    );
+    let server = Server::with_config(&plugins, &config);
+    let mut cpe = guest("nothing", 1);
+    cpe.session(&server.url()).await.expect("a session");
+    server.facts(&key(&cpe), 0)["fetched"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_granted_is_fetched_within_limits_of_time_size_and_number() {
+    let (host, visits) = origin().await;
+    let grant = format!("http://{host}");
+    let ask = |path: &str, times: u32| format!("host = {host:?}\npath = {path:?}\ntimes = {times}");
+    assert_eq!(fetched(&grant, &ask("/small", 1)).await, "200 5 bytes");
+    let endless = fetched(&grant, &ask("/endless", 1)).await;
+    assert!(endless.starts_with("error: after"), "{endless}");
+    let silent = fetched(&grant, &ask("/silent", 1)).await;
+    assert!(silent.contains("imeout"), "{silent}");
+    let before = visits.load(std::sync::atomic::Ordering::Relaxed);
+    let many = fetched(&grant, &ask("/small", 5)).await;
+    assert!(many.contains("ConnectionLimitReached"), "{many}");
+    assert_eq!(visits.load(std::sync::atomic::Ordering::Relaxed) - before, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_origin_than_the_granted_one_is_never_reached() {
+    let (host, visits) = origin().await;
+    let port = host.split(':').nth(1).expect("a port");
+    for (grant, settings) in [
+        ("http://127.0.0.1:9".to_owned(), format!("host = {host:?}")),
+        (format!("https://{host}"), format!("host = {host:?}")),
+        (format!("http://{host}"), format!("host = \"localhost:{port}\"")),
+    ] {
+        let denied = fetched(&grant, &settings).await;
+        assert!(denied.contains("HttpRequestDenied"), "{grant}: {denied}");
+    }
+    assert_eq!(visits.load(std::sync::atomic::Ordering::Relaxed), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_wants_http_and_is_granted_none_is_refused_with_the_setting_to_change() {
+    let (_folder, plugins) = folder();
+    let server = Server::start(&plugins);
+    let log = server.log_text();
+    assert!(log.contains("it imports wasi:http"), "{log}");
+    assert!(log.contains("[plugins.for.fetcher] http"), "{log}");
+    let refused = crate::server::refused("[plugins.for.x]\nhttp = [\"https://a/path\"]\n");
+    assert!(refused.contains("is no origin"), "{refused}");
+}
