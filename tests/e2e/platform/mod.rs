@@ -7,6 +7,7 @@ mod deadlines;
 mod http;
 mod settings;
 mod versions;
+mod workflow;
 
 use std::path::{Path, PathBuf};
 
