@@ -24,6 +24,26 @@ impl Secret {
     }
 }
 
+/// What the last part of a name holds when the value must not be kept. Devices should read such
+/// values back as nothing (TR-106 3.2); not all do.
+const SECRET_WORDS: [&str; 9] = [
+    "password",
+    "passphrase",
+    "presharedkey",
+    "privatekey",
+    "wepkey",
+    "secret",
+    "psk",
+    "pincode",
+    "credential",
+];
+
+/// Whether the value of a parameter or of a setting is a secret, as far as its name tells.
+pub fn is_secret(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    last.ends_with("pin") || SECRET_WORDS.iter().any(|word| last.contains(word))
+}
+
 // === impl Secret ===
 
 impl fmt::Debug for Secret {

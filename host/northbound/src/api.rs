@@ -16,7 +16,7 @@ use crate::listener::Server;
 use crate::problem::{self, Problem};
 use crate::time;
 use crate::tokens::{TokenError, add_token};
-use crate::{actions, devices, plugins, settings};
+use crate::{actions, devices, plugins, settings, transcripts};
 
 /// What the API says of itself.
 #[derive(OpenApi)]
@@ -84,6 +84,7 @@ pub(crate) fn router(server: &Arc<Server>) -> (Router<Arc<Server>>, String) {
         .routes(routes!(plugins::enable))
         .routes(routes!(plugins::disable))
         .routes(routes!(plugins::pin, plugins::unpin))
+        .routes(routes!(transcripts::list))
         .routes(routes!(settings::of_plugin, settings::set_of_plugin))
         .routes(routes!(settings::tags))
         .routes(routes!(settings::set_of_tag))

@@ -16,6 +16,7 @@ mod problem;
 mod settings;
 mod time;
 mod tokens;
+mod transcripts;
 
 pub use crate::listener::{Calls, Listener, ListenerError, Server};
 pub use crate::metrics::{Metrics, MetricsError};

@@ -1,12 +1,14 @@
 //! What a plugin can be called for.
 
+use serde::{Deserialize, Serialize};
+
 use crate::bindings::hooks::admission::Decision;
 
 /// What a refusal without a proper code becomes (TR-069 A.5.2).
 const REQUEST_DENIED: u32 = 8001;
 
 /// What a run calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hook {
     /// `provision`: the server's turn in a session.
     Provision,
@@ -27,7 +29,7 @@ pub enum Hook {
 }
 
 /// What a hook answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// It has done what it was called for.
     Done,
@@ -38,7 +40,7 @@ pub enum Answer {
 }
 
 /// Whether a device may come in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Admission {
     /// It may.
     Accept,

@@ -262,6 +262,9 @@ async fn describe(
         now_seconds: 0,
         notes: Notes::default(),
         settings: Arc::from("{}"),
+        seed: 0,
+        record_bytes: 0,
+        is_rehearsal: false,
     };
     let limits = Arc::new(limits.clone());
     let wall = limits.wall.min(DESCRIBE_MAX);

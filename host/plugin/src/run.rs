@@ -15,6 +15,7 @@ use crate::fault::{FaultKind, RunFault, limit_reached};
 use crate::hook::{Admission, Answer, Hook};
 use crate::http::Gate;
 use crate::plugin::Plugin;
+use crate::recording::Recording;
 use crate::state::{Context, FactValue, Notes, RunState};
 use crate::stats::Used;
 
@@ -59,6 +60,8 @@ pub struct Finished {
     pub names_learned: Option<usize>,
     /// Lines of log that were over the limit.
     pub log_lines_dropped: u32,
+    /// What it was told, asked and did, where that is recorded.
+    pub recording: Option<Recording>,
 }
 
 impl Run {
@@ -92,6 +95,7 @@ async fn run(
         limit_reached("plugin_runs");
         return Finished::busy();
     };
+    let began_with = (context.record_bytes > 0).then(|| context.clone());
     let mut state = RunState::new(context, Arc::clone(&plugin.name), hook.reach(), limits, asks);
     state.gate = Gate::new(Arc::clone(&plugin.grants));
     state.has_expiry = plugin.hooks.expiry.is_some();
@@ -125,6 +129,13 @@ async fn run(
         parked: state.parked,
         memory_bytes: state.linear_bytes,
     });
+    let recording = began_with.map(|context| {
+        let outcome = match &fault {
+            Some(fault) => Err((fault.kind, fault.message.clone())),
+            None => Ok(answer.clone()),
+        };
+        state.recorder.finish(hook, context, outcome)
+    });
     // A run that trapped may have stopped half-way through its notes.
     let trapped = fault.as_ref().is_some_and(|fault| fault.kind != FaultKind::Error);
     Finished {
@@ -135,6 +146,7 @@ async fn run(
         facts: state.facts.into_iter().collect(),
         names_learned: state.names_learned,
         log_lines_dropped: state.log_lines.saturating_sub(state.limits.log_lines),
+        recording,
     }
 }
 
@@ -199,6 +211,7 @@ impl Finished {
             facts: Vec::new(),
             names_learned: None,
             log_lines_dropped: 0,
+            recording: None,
         }
     }
 }

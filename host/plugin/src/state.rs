@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use trellis_cwmp::{
     CwmpVersion, DeviceId, EventStruct, Fault, Message, OpResultStruct, ParameterList,
@@ -17,11 +18,13 @@ use wasmtime_wasi_http::WasiHttpCtx;
 use crate::addressing::Addressing;
 use crate::arguments;
 use crate::bindings::types;
+use crate::chance::set_up;
 use crate::fault::{CallLimit, FaultKind, RpcLimit, RunFault};
 use crate::hook::Reach;
 use crate::http::Gate;
 use crate::limits::Limits;
 use crate::output::Output;
+use crate::recording::{Call, Recorder, Rpc, size};
 use crate::run::Ask;
 
 /// What one plugin keeps for one device.
@@ -34,6 +37,7 @@ pub struct Notes {
 }
 
 /// What a run is about.
+#[derive(Clone)]
 pub struct Context {
     /// The device, as logs name it.
     pub device: String,
@@ -67,6 +71,12 @@ pub struct Context {
     pub notes: Notes,
     /// The operator's settings over the manifest's defaults, a JSON object.
     pub settings: Arc<str>,
+    /// What random numbers that need not be secret are made of.
+    pub seed: u64,
+    /// How many bytes of what the run does are recorded; 0 records nothing.
+    pub record_bytes: usize,
+    /// Whether there is no device behind it: random numbers for secrets come from the seed too.
+    pub is_rehearsal: bool,
 }
 
 /// How much may be asked of a device at once, beside what the standard allows.
@@ -81,7 +91,7 @@ pub struct Portions {
 }
 
 /// The value of a fact.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum FactValue {
     /// Text.
     Text(String),
@@ -95,6 +105,7 @@ pub enum FactValue {
 pub(crate) struct RunState {
     pub(crate) table: ResourceTable,
     pub(crate) wasi: WasiCtx,
+    pub(crate) recorder: Recorder,
     pub(crate) http: WasiHttpCtx,
     /// What decides over HTTP requests: none is granted until the run says otherwise.
     pub(crate) gate: Gate,
@@ -134,6 +145,25 @@ pub(crate) enum Failure {
     Trap(wasmtime::Error),
 }
 
+impl Context {
+    /// Adds a message that the device sent before the plugin's turn, where plugins can see it.
+    pub fn add_message(&mut self, message: Message) {
+        match message {
+            Message::DUStateChangeComplete(it) => {
+                let key = it.command_key;
+                let results = it.results.into_iter().map(|result| (key.clone(), result));
+                self.operations.extend(results);
+            }
+            Message::AutonomousDUStateChangeComplete(it) => {
+                let results = it.results.into_iter().map(|result| (String::new(), result));
+                self.operations.extend(results);
+            }
+            Message::RequestDownload(it) => self.requested_downloads.push(it),
+            message => self.transfers.push(message),
+        }
+    }
+}
+
 impl RunState {
     pub(crate) fn new(
         context: Context,
@@ -146,10 +176,14 @@ impl RunState {
         let addressing = Addressing::of(&context.inform_parameters);
         let memory = context.notes.memory.iter();
         let memory_bytes = memory.map(|(key, value)| key.len() + value.len()).sum();
-        let wasi = WasiCtx::builder().stdout(output.clone()).stderr(output.clone()).build();
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(output.clone()).stderr(output.clone());
+        set_up(&mut wasi, context.now_seconds, context.seed, context.is_rehearsal);
+        let recorder = Recorder::new(context.record_bytes);
         Self {
             table: ResourceTable::new(),
-            wasi,
+            wasi: wasi.build(),
+            recorder,
             http: WasiHttpCtx::new(),
             gate: Gate::new(Arc::default()),
             output,
@@ -178,7 +212,16 @@ impl RunState {
 
     /// Sends a request to the device and waits for its answer.
     pub(crate) async fn call(&mut self, request: Message) -> Result<Message, Failure> {
-        self.host_call().map_err(Failure::Trap)?;
+        let method = request.name().to_owned();
+        let result = self.send(request).await;
+        if let Err(Failure::Guest(types::Error::Refused(why))) = &result {
+            self.recorder.note(why.len(), || Call::Refused(method, why.clone()));
+        }
+        result
+    }
+
+    async fn send(&mut self, request: Message) -> Result<Message, Failure> {
+        self.host_call("request").map_err(Failure::Trap)?;
         match self.reach {
             Reach::Device => {}
             Reach::AtInform => {
@@ -211,12 +254,18 @@ impl RunState {
         self.notes_changed = false;
         let since = Instant::now();
         let gone = || "the session has ended".to_owned();
+        let recorded = self.recorder.is_on().then(|| request.clone());
         let sent = self.asks.send(Ask { request, notes, reply }).await.map_err(|_| gone());
         let answer = match sent {
             Ok(()) => answer.await.unwrap_or_else(|_| Err(gone())),
             Err(gone) => Err(gone),
         };
         self.parked += since.elapsed();
+        if let Some(request) = recorded {
+            let bytes = size(&request) + answer.as_ref().map_or_else(String::len, size);
+            let answer = answer.clone();
+            self.recorder.note(bytes, || Call::Rpc(Box::new(Rpc { request, answer })));
+        }
         match answer {
             Ok(Message::Fault(fault)) => {
                 let fault = to_cpe_fault(fault);
@@ -259,7 +308,10 @@ impl RunState {
     }
 
     /// Counts a call of the host. Calls cost the plugin no fuel, so there must be an end to them.
-    pub(crate) fn host_call(&mut self) -> wasmtime::Result<()> {
+    pub(crate) fn host_call(&mut self, what: &'static str) -> wasmtime::Result<()> {
+        if what != "request" {
+            self.recorder.note(0, || Call::Read(what));
+        }
         self.host_calls = self.host_calls.saturating_add(1);
         let limit = self.limits.host_calls;
         if self.host_calls > limit {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::client::ApiArguments;
 use crate::commands::device::DeviceCommand;
 use crate::commands::plugin::PluginCommand;
+use crate::commands::replay::ReplayArguments;
 use crate::commands::token::TokenCommand;
 
 /// A TR-069 Auto Configuration Server whose vendor logic is plugins.
@@ -30,6 +31,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         api: ApiArguments,
     },
+    /// Run a new version of a plugin over what the old one did, and print where it differs.
+    Replay(ReplayArguments),
     /// Devices: list, show, have actions run.
     Device {
         #[command(subcommand)]

@@ -67,6 +67,15 @@ impl Client {
         self.read(request.call())
     }
 
+    /// Transcripts that are as wanted.
+    pub(crate) fn transcripts(&self, wanted: &[(&str, Option<&str>)]) -> anyhow::Result<Value> {
+        let wanted = wanted.iter().filter_map(|(name, value)| Some((name, (*value)?)));
+        let query = wanted.map(|(name, value)| format!("{name}={}", encoded(value)));
+        let query = query.collect::<Vec<_>>().join("&");
+        let url = format!("{}?{query}", self.url(&["transcripts"]));
+        self.read(self.agent.get(url).header("Authorization", self.bearer()).call())
+    }
+
     /// The devices after one.
     pub(crate) fn list_devices(&self, after: &str) -> anyhow::Result<Value> {
         let url = format!("{}?after={}", self.url(&["devices"]), encoded(after));

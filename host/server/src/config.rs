@@ -319,7 +319,7 @@ impl Config {
     }
 
     pub(crate) fn sessions(&self) -> anyhow::Result<SessionSettings> {
-        let it = &self.session;
+        let (it, transcripts) = (&self.session, &self.plugins.transcripts);
         Ok(SessionSettings {
             sessions_max: self.sessions_max(),
             silence: Duration::from_secs(it.silence_seconds),
@@ -344,6 +344,11 @@ impl Config {
             tree_changes_max: it.tree_changes_max,
             undelivered_bytes_max: it.undelivered_bytes_max,
             transfer_report: Duration::from_secs(it.transfer_report_seconds_max),
+            record_bytes: match transcripts.hours {
+                0 => 0,
+                _ => transcripts.run_bytes_max,
+            },
+            transcript_time: Duration::from_secs(transcripts.hours.saturating_mul(3_600)),
             lost_grace: Duration::from_secs(it.lost_seconds_max),
             metric_kinds_max: it.metric_kinds_max,
             decode_inline_bytes: it.decode_inline_bytes,

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
             finish(serve::serve(&config))
         }
         Command::Plugin { command, api } => tell(commands::plugin::run(&command, &api)),
+        Command::Replay(arguments) => tell(commands::replay::run(&arguments)),
         Command::Device { command, api } => tell(commands::device::run(&command, &api)),
         Command::Token { command, api } => tell(commands::token::run(&command, &api)),
         Command::DefaultConfig => {

@@ -85,6 +85,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let mut keeping = JoinSet::new();
     keeping.spawn(catalog.clone().keep_up(stop.clone()));
     keeping.spawn(sessions.clone().keep_deadlines(stop.clone()));
+    keeping.spawn(sessions.clone().keep_transcripts(stop.clone()));
     let server = Server {
         sessions: sessions.clone(),
         store: Arc::clone(&store),

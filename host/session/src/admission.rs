@@ -23,7 +23,10 @@ impl Visit {
         let run = run_alone(Run::start(Arc::clone(&selected.plugin), Hook::Admit, context));
         let finished = tokio::time::timeout(ADMIT_MAX, run).await;
         let (answer, fault) = match finished {
-            Ok(finished) => (finished.answer, finished.fault),
+            Ok(finished) => {
+                self.recordings.extend(finished.recording);
+                (finished.answer, finished.fault)
+            }
             Err(_) => {
                 let seconds = ADMIT_MAX.as_secs();
                 let message = format!("admit took longer than {seconds} s");

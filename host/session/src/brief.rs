@@ -2,8 +2,6 @@
 
 use trellis_cwmp::*;
 
-use crate::learn::is_secret;
-
 /// Names shown of a list.
 const NAMES_SHOWN: usize = 4;
 

@@ -128,6 +128,7 @@ impl Shared {
             steps_dropped: 0,
         });
         tracing::info!(deadline = which, outcome, "deadline");
+        visit.hand_over_recordings(&self.acs);
         visit.keep_all(&self.acs).await
     }
 }

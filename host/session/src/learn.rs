@@ -1,21 +1,7 @@
 //! What an exchange teaches about the device's parameters.
 
-use trellis_cwmp::{GetParameterNames, Message, ParameterInfoStruct, ParameterList};
+use trellis_cwmp::{GetParameterNames, Message, ParameterInfoStruct, ParameterList, is_secret};
 use trellis_store::TreeChange;
-
-/// What the last part of a name holds when the value must not be kept. Devices should read such
-/// values back as nothing (TR-106 3.2); not all do.
-const SECRET_WORDS: [&str; 9] = [
-    "password",
-    "passphrase",
-    "presharedkey",
-    "privatekey",
-    "wepkey",
-    "secret",
-    "psk",
-    "pincode",
-    "credential",
-];
 
 /// The changes that follow from a request and its response.
 pub(crate) fn learn(request: &Message, response: &Message, now_ms: i64) -> Vec<TreeChange> {
@@ -84,10 +70,4 @@ fn values(list: &ParameterList, now_ms: i64) -> impl Iterator<Item = TreeChange>
         value_type: row.value_type.local_name().to_owned(),
         at_ms: now_ms,
     })
-}
-
-/// Whether the value of a parameter is a secret, as far as its name tells.
-pub fn is_secret(name: &str) -> bool {
-    let last = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    last.ends_with("pin") || SECRET_WORDS.iter().any(|word| last.contains(word))
 }

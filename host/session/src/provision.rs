@@ -160,22 +160,7 @@ impl Visit {
         let mut portions = self.habits.portions;
         // What the table says goes before what devices have shown: it is the way out of that.
         portions.names_max = portions.names_max.or_else(|| acs.portions.names_max(&self.model()));
-        let (mut transfers, mut operations) = (Vec::new(), Vec::new());
-        let mut wanted = Vec::new();
-        for message in self.undelivered() {
-            match message {
-                Message::DUStateChangeComplete(it) => {
-                    let key = it.command_key;
-                    operations.extend(it.results.into_iter().map(|result| (key.clone(), result)));
-                }
-                Message::AutonomousDUStateChangeComplete(it) => {
-                    operations.extend(it.results.into_iter().map(|it| (String::new(), it)));
-                }
-                Message::RequestDownload(it) => wanted.push(it),
-                message => transfers.push(message),
-            }
-        }
-        Ok(Context {
+        let mut context = Context {
             device: self.key.to_string(),
             device_id: self.device_id.clone(),
             cwmp_version: self.version,
@@ -184,20 +169,26 @@ impl Visit {
             root: self.header.root.clone(),
             changed_elsewhere: self.header.undelivered_change,
             retry_count: self.retry_count,
-            transfers,
-            requested_downloads: wanted,
-            operations,
+            transfers: Vec::new(),
+            requested_downloads: Vec::new(),
+            operations: Vec::new(),
             portions,
             methods_lacking: self.header.methods_lacking.clone(),
             now_seconds: u64::try_from(self.began.as_second()).unwrap_or_default(),
             notes: trellis_plugin_host::Notes { memory, deadlines },
             settings,
-        })
+            seed: rand::random(),
+            record_bytes: acs.settings.record_bytes,
+            is_rehearsal: false,
+        };
+        self.undelivered().for_each(|message| context.add_message(message));
+        Ok(context)
     }
 
     /// Takes in what a run leaves behind.
     pub(crate) async fn take_in(&mut self, acs: &Acs, finished: Finished) {
         let now_ms = self.now_ms();
+        self.recordings.extend(finished.recording);
         if let Some(notes) = finished.notes
             && let Some(plugin) = self.plugin.as_ref().map(|it| it.plugin.manifest.name.clone())
         {

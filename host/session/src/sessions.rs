@@ -22,6 +22,7 @@ use crate::post::{Answer, Content, Post, Reply, SessionId};
 use crate::redirect::redirected;
 use crate::session;
 use crate::settings::SessionSettings;
+use crate::transcripts::{Transcripts, Waiting};
 use crate::visit::Visit;
 
 /// What a session works with.
@@ -30,6 +31,7 @@ pub(crate) struct Acs {
     pub(crate) catalog: Catalog,
     pub(crate) settings: SessionSettings,
     pub(crate) portions: LearnedPortions,
+    pub(crate) transcripts: Transcripts,
     kinds: Kinds,
 }
 
@@ -40,6 +42,8 @@ pub struct Sessions(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) acs: Arc<Acs>,
     pub(crate) open: OpenSessions,
+    /// What the task that keeps transcripts takes.
+    pub(crate) waiting: tokio::sync::Mutex<Option<Waiting>>,
     tasks: TaskTracker,
     /// Cancelled when no new session is to begin.
     closed: CancellationToken,
@@ -62,8 +66,10 @@ impl Sessions {
     ) -> Result<Self, StoreError> {
         let kinds = Kinds::new(settings.metric_kinds_max);
         let portions = LearnedPortions::new(store.learned_portions().await?, settings.models_max);
+        let (transcripts, waiting) = Transcripts::new();
         Ok(Self(Arc::new(Shared {
-            acs: Arc::new(Acs { store, catalog, settings, portions, kinds }),
+            waiting: tokio::sync::Mutex::new(Some(waiting)),
+            acs: Arc::new(Acs { store, catalog, settings, portions, transcripts, kinds }),
             open: OpenSessions::default(),
             tasks: TaskTracker::new(),
             closed: CancellationToken::new(),
@@ -321,6 +327,7 @@ impl Shared {
             let _ = visit.record(&self.acs, &mut cpe, &lost.to_string()).await;
             cpe.refuse(lost);
         }
+        visit.hand_over_recordings(&self.acs);
         count(&self.acs.kinds, &visit, &cpe);
         report(&visit, &cpe, &result);
     }

@@ -55,6 +55,10 @@ pub struct SessionSettings {
     /// How long after the time at which a transfer was to begin its end must be told; later it has
     /// expired. The standard gives devices an hour (A.3.2.8). Default 65 min.
     pub transfer_report: Duration,
+    /// What is recorded of one run of a plugin, in bytes; 0 records nothing. Default 256 KiB.
+    pub record_bytes: usize,
+    /// How long transcripts of plugins are kept. Default 72 h.
+    pub transcript_time: Duration,
     /// How long a plugin may go on once its session is lost. Default 1 s.
     pub lost_grace: Duration,
     /// Kinds of devices (manufacturer, product class, software version) that metrics tell apart.
@@ -101,6 +105,8 @@ impl Default for SessionSettings {
             tree_changes_max: 20_000,
             undelivered_bytes_max: 64 << 10,
             transfer_report: Duration::from_secs(65 * 60),
+            record_bytes: 256 << 10,
+            transcript_time: Duration::from_secs(72 * 3_600),
             lost_grace: Duration::from_secs(1),
             metric_kinds_max: 500,
             decode_inline_bytes: 128 << 10,

@@ -3,13 +3,12 @@
 use std::time::Instant;
 
 use trellis_cwmp::{
-    Envelope, GetParameterValuesResponse, Header, Message, decode, encode, namespace,
+    Envelope, GetParameterValuesResponse, Header, Message, decode, encode, is_secret, namespace,
 };
 use trellis_plugin_host::{Answer, Hook};
 use trellis_store::{Task, TaskResult, Work};
 
 use crate::conversation::{Conversation, Lost};
-use crate::learn::is_secret;
 use crate::sessions::Acs;
 use crate::visit::{Visit, lost};
 

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use trellis_catalog::Selected;
 use trellis_cwmp::{
     AcsFault, CwmpVersion, DeviceId, Envelope, EventStruct, Inform, Message, ParameterList, decode,
-    encode, is_true, namespace,
+    encode, is_secret, is_true, namespace,
 };
-use trellis_plugin_host::Traits;
+use trellis_plugin_host::{Recording, Traits};
 use trellis_store::{
     Changes, Device, DeviceKey, Forget, Model, Notes, Session, StoreError, Undelivered,
 };
@@ -17,10 +17,10 @@ use trellis_store::{
 use crate::caller::{Caller, normalised};
 use crate::conversation::{Conversation, Lost, cut, millis};
 use crate::habits::Habits;
-use crate::learn::is_secret;
 use crate::metric::limit_reached;
 use crate::sessions::Acs;
 use crate::settings::{SILENCE_MIN, UnknownDevices};
+use crate::transcripts::Recorded;
 
 /// An Inform has at most this many events (TR-069 A.3.3.1).
 const EVENTS_MAX: usize = 64;
@@ -55,6 +55,8 @@ pub(crate) struct Visit {
     pub(crate) changes: Changes,
     /// Facts that are news, for the log.
     pub(crate) news: Vec<(String, String)>,
+    /// What runs of the plugin were told, asked and did.
+    pub(crate) recordings: Vec<Recording>,
     /// Whether the plugin's run ended in a fault.
     pub(crate) plugin_fault: Option<String>,
     is_recorded: bool,
@@ -81,6 +83,7 @@ impl Visit {
             header_changed: false,
             changes: Changes::default(),
             news: Vec::new(),
+            recordings: Vec::new(),
             plugin_fault: None,
             is_recorded: false,
         }
@@ -421,6 +424,19 @@ impl Visit {
             });
         }
         self.keep_all(acs).await
+    }
+
+    /// Hands over what the plugin did, to be kept.
+    pub(crate) fn hand_over_recordings(&mut self, acs: &Acs) {
+        let Some(selected) = &self.plugin else { return };
+        acs.transcripts.hand_over(Recorded {
+            began_ms: self.began.as_millisecond(),
+            device: self.key.clone(),
+            plugin: selected.plugin.manifest.name.clone(),
+            version: selected.plugin.manifest.version.clone(),
+            digest: selected.plugin.digest.clone(),
+            recordings: std::mem::take(&mut self.recordings),
+        });
     }
 
     /// The model of the device.

@@ -20,6 +20,8 @@ pub(crate) enum Keyspace {
     Tag,
     /// Plugins, by name.
     Plugin,
+    /// Transcripts of sessions, in the order of time.
+    Transcript,
     /// Tasks that are not done.
     OpenTask,
     /// Tasks that are done.
@@ -51,6 +53,7 @@ impl Keyspace {
             Self::Orders => b'o',
             Self::Tag => b'g',
             Self::Plugin => b'v',
+            Self::Transcript => b'y',
             Self::OpenTask => b'q',
             Self::DoneTask => b'd',
             Self::Transfer => b'x',
@@ -122,6 +125,34 @@ pub(crate) fn deadline_of(key: &[u8]) -> Option<Deadline> {
     let plugin = texts.next()?.to_owned();
     let name = texts.next()?.to_owned();
     Some(Deadline { at: u64::from_be_bytes(*at), device, plugin, name })
+}
+
+/// The row of a transcript: rows are ordered by time.
+pub(crate) fn transcript(at_ms: i64, number: u64, device: &DeviceKey, plugin: &str) -> Vec<u8> {
+    let mut key = transcripts_from(at_ms);
+    key.extend_from_slice(&number.to_be_bytes());
+    for text in [device.as_str(), plugin] {
+        key.extend_from_slice(text.as_bytes());
+        key.push(END);
+    }
+    key
+}
+
+/// Where the transcripts of a time begin.
+pub(crate) fn transcripts_from(at_ms: i64) -> Vec<u8> {
+    let mut key = Keyspace::Transcript.start();
+    key.extend_from_slice(&u64::try_from(at_ms).unwrap_or_default().to_be_bytes());
+    key
+}
+
+/// The time, the device and the plugin of a transcript's row.
+pub(crate) fn transcript_of(key: &[u8]) -> Option<(i64, DeviceKey, String)> {
+    let (at_ms, rest) = key.get(1..)?.split_first_chunk::<8>()?;
+    let (_, texts) = rest.split_first_chunk::<8>()?;
+    let mut texts = std::str::from_utf8(texts).ok()?.split('\0');
+    let device = DeviceKey::from_text(texts.next()?);
+    let plugin = texts.next()?.to_owned();
+    Some((i64::try_from(u64::from_be_bytes(*at_ms)).ok()?, device, plugin))
 }
 
 #[cfg(test)]

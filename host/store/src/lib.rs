@@ -16,6 +16,7 @@ mod keys;
 mod operator;
 mod records;
 mod sled_store;
+mod transcripts;
 mod transfers;
 mod tree;
 
@@ -123,6 +124,20 @@ pub trait Store: Send + Sync + 'static {
 
     /// Keeps that for one model.
     async fn learn_portion(&self, model: &Model, names_max: usize) -> Result<(), StoreError>;
+
+    /// Keeps transcripts of sessions. They are not waited for: a crash loses the last ones.
+    async fn add_transcripts(&self, transcripts: Vec<StoredTranscript>) -> Result<(), StoreError>;
+
+    /// Transcripts, oldest first, and the place of the last one that was looked at: more may come
+    /// after it, unless there is none.
+    async fn transcripts(
+        &self,
+        query: TranscriptQuery,
+    ) -> Result<(Vec<StoredTranscript>, Option<Vec<u8>>), StoreError>;
+
+    /// Removes up to `limit` transcripts from before a time, in milliseconds since 1970, and says
+    /// how many there were.
+    async fn drop_transcripts(&self, before_ms: i64, limit: usize) -> Result<usize, StoreError>;
 
     /// What this installation's passwords are made of: 256 bits that nobody else knows. Made when
     /// first asked for; never changed.

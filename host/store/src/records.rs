@@ -342,6 +342,34 @@ pub struct Step {
     pub answer: String,
 }
 
+/// What the plugin was told, asked and did in a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredTranscript {
+    /// When the session began, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The device.
+    pub device: DeviceKey,
+    /// The plugin.
+    pub plugin: String,
+    /// All of it, as JSON.
+    pub json: String,
+}
+
+/// Which transcripts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TranscriptQuery {
+    /// Those since this time, in milliseconds since 1970.
+    pub since_ms: i64,
+    /// Those after this place, which an earlier answer named.
+    pub after: Option<Vec<u8>>,
+    /// Those of this device.
+    pub device: Option<DeviceKey>,
+    /// Those of this plugin.
+    pub plugin: Option<String>,
+    /// So many.
+    pub limit: usize,
+}
+
 /// What an Inform shows to be no longer true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forget {

@@ -17,7 +17,7 @@ use crate::commit::Committer;
 use crate::commit::limit_reached;
 use crate::error::StoreError;
 use crate::files::Files;
-use crate::keys::{Keyspace, deadline_of, device_of, row_of};
+use crate::keys::{Keyspace, deadline_of, device_of, row_of, transcripts_from};
 use crate::operator::*;
 use crate::records::*;
 use crate::tree::{Entry, Tree, TreeChange};
@@ -464,6 +464,34 @@ impl Store for SledStore {
         let mut batch = Batch::default();
         batch.insert(key, codec::write(&(model, names_max))?);
         self.committer.commit(batch).await
+    }
+
+    async fn add_transcripts(&self, transcripts: Vec<StoredTranscript>) -> Result<(), StoreError> {
+        let store = self.clone();
+        let rows = tokio::task::spawn_blocking(move || store.transcript_rows(transcripts));
+        let batch = rows.await.map_err(|_| StoreError::Closing)??;
+        self.committer.commit(batch).await
+    }
+
+    async fn transcripts(
+        &self,
+        query: TranscriptQuery,
+    ) -> Result<(Vec<StoredTranscript>, Option<Vec<u8>>), StoreError> {
+        let store = self.clone();
+        let read = tokio::task::spawn_blocking(move || store.read_transcripts(&query));
+        read.await.map_err(|_| StoreError::Closing)?
+    }
+
+    async fn drop_transcripts(&self, before_ms: i64, limit: usize) -> Result<usize, StoreError> {
+        let (start, end) = (Keyspace::Transcript.start(), transcripts_from(before_ms));
+        let mut batch = Batch::default();
+        let mut dropped = 0;
+        for key in self.db.range(start..end).keys().take(limit) {
+            batch.remove(key?);
+            dropped += 1;
+        }
+        self.committer.commit(batch).await?;
+        Ok(dropped)
     }
 
     async fn secret(&self) -> Result<[u8; 32], StoreError> {

@@ -3,8 +3,10 @@
 mod actions;
 mod admission;
 mod api;
+mod bench;
 mod deadlines;
 mod http;
+mod replay;
 mod settings;
 mod versions;
 mod workflow;

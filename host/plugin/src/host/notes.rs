@@ -4,54 +4,57 @@ use crate::bindings::{deadlines, memory};
 use crate::fault::{FaultKind, limit_reached};
 use crate::hook::Reach;
 use crate::host::check_name;
+use crate::recording::Call;
 use crate::state::RunState;
 
 type Answer<T> = wasmtime::Result<T>;
 
 impl memory::Host for RunState {
     fn get(&mut self, key: String) -> Answer<Option<Vec<u8>>> {
-        self.host_call()?;
+        self.host_call("memory.get")?;
         Ok(self.context.notes.memory.get(&key).cloned())
     }
 
     fn set(&mut self, key: String, value: Vec<u8>) -> Answer<Result<(), String>> {
-        self.host_call()?;
+        self.host_call("memory.set")?;
         Ok(self.remember(key, value))
     }
 
     fn delete(&mut self, key: String) -> Answer<()> {
-        self.host_call()?;
+        self.host_call("memory.delete")?;
         if self.reach != Reach::AtInform
             && let Some(value) = self.context.notes.memory.remove(&key)
         {
             self.memory_bytes = self.memory_bytes.saturating_sub(key.len() + value.len());
             self.notes_changed = true;
+            self.recorder.note(key.len(), || Call::Memory(key, None));
         }
         Ok(())
     }
 
     fn keys(&mut self) -> Answer<Vec<String>> {
-        self.host_call()?;
+        self.host_call("memory.keys")?;
         Ok(self.context.notes.memory.keys().cloned().collect())
     }
 }
 
 impl deadlines::Host for RunState {
     fn set(&mut self, name: String, at: u64) -> Answer<Result<(), String>> {
-        self.host_call()?;
+        self.host_call("deadlines.set")?;
         Ok(self.set_deadline(name, at))
     }
 
     fn clear(&mut self, name: String) -> Answer<()> {
-        self.host_call()?;
+        self.host_call("deadlines.clear")?;
         if self.reach != Reach::AtInform {
             self.notes_changed |= self.context.notes.deadlines.remove(&name).is_some();
+            self.recorder.note(name.len(), || Call::Deadline(name, None));
         }
         Ok(())
     }
 
     fn pending(&mut self) -> Answer<Vec<(String, u64)>> {
-        self.host_call()?;
+        self.host_call("deadlines.pending")?;
         let deadlines = self.context.notes.deadlines.iter();
         Ok(deadlines.map(|(name, at)| (name.clone(), *at)).collect())
     }
@@ -81,6 +84,7 @@ impl RunState {
             self.overrun(FaultKind::MemoryStore, why.clone());
             return Err(why);
         }
+        self.recorder.note(bytes, || Call::Memory(key.clone(), Some(value.clone())));
         self.context.notes.memory.insert(key, value);
         self.memory_bytes = bytes;
         self.notes_changed = true;
@@ -99,7 +103,8 @@ impl RunState {
             limit_reached("plugin_deadlines");
             return Err(format!("one device can have {limit} deadlines of a plugin"));
         }
-        self.notes_changed |= deadlines.insert(name, at) != Some(at);
+        self.notes_changed |= deadlines.insert(name.clone(), at) != Some(at);
+        self.recorder.note(name.len(), || Call::Deadline(name, Some(at)));
         Ok(())
     }
 }

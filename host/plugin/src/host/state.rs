@@ -4,26 +4,28 @@ use crate::bindings::{facts, log, settings};
 use crate::fault::{FaultKind, limit_reached};
 use crate::hook::Reach;
 use crate::host::check_name;
+use crate::recording::Call;
 use crate::state::{FactValue, RunState};
 
 type Answer<T> = wasmtime::Result<T>;
 
 impl settings::Host for RunState {
     fn get(&mut self) -> Answer<String> {
-        self.host_call()?;
+        self.host_call("settings.get")?;
         Ok(self.context.settings.to_string())
     }
 }
 
 impl facts::Host for RunState {
     fn publish(&mut self, name: String, value: facts::Fact) -> Answer<Result<(), String>> {
-        self.host_call()?;
+        self.host_call("facts.publish")?;
         Ok(self.publish(name, value))
     }
 
     fn withdraw(&mut self, name: String) -> Answer<()> {
-        self.host_call()?;
+        self.host_call("facts.withdraw")?;
         if self.has_room_for_fact(&name) {
+            self.recorder.note(name.len(), || Call::Fact(name.clone(), None));
             self.facts.insert(name, None);
         }
         Ok(())
@@ -32,7 +34,7 @@ impl facts::Host for RunState {
 
 impl log::Host for RunState {
     fn write(&mut self, level: log::Level, message: String) -> Answer<()> {
-        self.host_call()?;
+        self.host_call("log.write")?;
         self.log(level, &message);
         Ok(())
     }
@@ -60,6 +62,8 @@ impl RunState {
         if !self.has_room_for_fact(&name) {
             return Err(format!("one run can publish {} facts", self.limits.facts));
         }
+        let bytes = name.len() + limit;
+        self.recorder.note(bytes, || Call::Fact(name.clone(), Some(value.clone())));
         self.facts.insert(name, Some(value));
         Ok(())
     }
@@ -88,6 +92,13 @@ impl RunState {
         let end = message.floor_char_boundary(self.limits.log_line_bytes);
         // One line is one line: a plugin must not write what looks like another's.
         let line = message.get(..end).unwrap_or_default().replace(['\n', '\r'], " ");
+        let name = match level {
+            log::Level::Debug => "debug",
+            log::Level::Info => "info",
+            log::Level::Warn => "warn",
+            log::Level::Error => "error",
+        };
+        self.recorder.note(line.len(), || Call::Log(name, line.clone()));
         let (device, plugin) = (self.context.device.as_str(), &*self.plugin);
         match level {
             log::Level::Debug => tracing::debug!(target: "plugin", device, plugin, "{line}"),

@@ -1,5 +1,7 @@
 //! What the command line does with a running server.
 
+pub(crate) mod bench;
 pub(crate) mod device;
 pub(crate) mod plugin;
+pub(crate) mod replay;
 pub(crate) mod token;

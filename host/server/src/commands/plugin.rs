@@ -7,6 +7,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::client::{ApiArguments, Client};
+use crate::commands::bench::{self, CheckArguments, TestArguments};
 use crate::output::{self, bold, number, table, text};
 
 #[derive(Debug, Subcommand)]
@@ -21,6 +22,10 @@ pub(crate) enum PluginCommand {
         #[arg(long, value_name = "PERCENT")]
         trial: Option<f64>,
     },
+    /// Check a plugin's file without a server: what it is, and whether it would be taken.
+    Check(CheckArguments),
+    /// Run a plugin with a simulated device, without a server, and print what it does.
+    Test(TestArguments),
     /// List the plugins.
     List,
     /// Show a plugin: its versions and what they have done, its actions, its limits.
@@ -70,6 +75,11 @@ pub(crate) enum PluginCommand {
 }
 
 pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result<()> {
+    match command {
+        PluginCommand::Check(arguments) => return bench::check(arguments),
+        PluginCommand::Test(arguments) => return bench::test(arguments),
+        _ => {}
+    }
     let client = Client::new(api)?;
     let plugin = |name: &str, verb: &str| client.post(&["plugins", name, verb], &Value::Null);
     let answer = match command {
@@ -80,6 +90,7 @@ pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result
             eprintln!("checking and compiling {} ...", file.display());
             client.upload(&query, &wasm).with_context(|| format!("{}", file.display()))?
         }
+        PluginCommand::Check(_) | PluginCommand::Test(_) => return Ok(()),
         PluginCommand::List => client.get(&["plugins"])?,
         PluginCommand::Show { name } => client.get(&["plugins", name])?,
         PluginCommand::Pin { name, version } => {

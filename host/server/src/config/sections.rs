@@ -266,6 +266,7 @@ pub(crate) struct PluginsConfig {
     pub(super) versions_max: usize,
     pub(super) trial: TrialConfig,
     pub(super) http: HttpConfig,
+    pub(super) transcripts: TranscriptsConfig,
     pub(super) limits: LimitsConfig,
     pub(super) limits_max: LimitsMaxConfig,
     /// What holds for single plugins, by name.
@@ -280,6 +281,13 @@ pub(crate) struct PluginsConfig {
 pub(super) struct TrialConfig {
     pub(super) runs_min: u64,
     pub(super) margin_percent: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct TranscriptsConfig {
+    pub(super) hours: u64,
+    pub(super) run_bytes_max: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -1,0 +1,338 @@
+//! A recording as it is kept: without secrets, in a form that later versions read.
+//!
+//! Messages are kept as SOAP envelopes, the standard's own form.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use trellis_cwmp::{
+    AutonomousDUStateChangeComplete, CwmpVersion, DUStateChangeComplete, Envelope, Header, Inform,
+    Message, decode, encode, namespace,
+};
+
+use crate::hook::{Answer, Hook};
+use crate::recording::{Call, Recording};
+use crate::redact::Redactor;
+use crate::state::{Context, FactValue, Notes, Portions};
+
+/// One run of a plugin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transcript {
+    /// What was called.
+    pub hook: Hook,
+    /// What it began with.
+    pub input: Input,
+    /// What it did, in order.
+    pub calls: Vec<CallRecord>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether there was no room for all of it: then it cannot be run again.
+    pub is_cut: bool,
+}
+
+/// What a run began with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// The device, as logs name it.
+    pub device: String,
+    /// The version of CWMP in the session.
+    pub cwmp_version: String,
+    /// The Inform, as an envelope.
+    pub inform: String,
+    /// `Device.` or `InternetGatewayDevice.`.
+    pub root: String,
+    /// See [`Context::changed_elsewhere`].
+    pub changed_elsewhere: bool,
+    /// What the device sent before the plugin's turn, as envelopes.
+    pub messages: Vec<String>,
+    /// See [`Portions::names_max`].
+    pub names_max: Option<u64>,
+    /// See [`Portions::values_max`].
+    pub values_max: Option<u64>,
+    /// See [`Portions::by_level`].
+    pub by_level: bool,
+    /// See [`Context::methods_lacking`].
+    pub methods_lacking: BTreeSet<String>,
+    /// Seconds since 1970.
+    pub now: u64,
+    /// What the plugin had in its memory.
+    pub memory: BTreeMap<String, Vec<u8>>,
+    /// Its deadlines.
+    pub deadlines: BTreeMap<String, u64>,
+    /// The settings, as JSON.
+    pub settings: String,
+    /// What random numbers that need not be secret were made of.
+    pub seed: u64,
+}
+
+/// A call of the host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum CallRecord {
+    /// A request to the device and its answer, as envelopes; or why there is none.
+    Rpc {
+        /// The request.
+        request: String,
+        /// The response or the fault.
+        answer: Result<String, String>,
+    },
+    /// A request that the host refused.
+    Refused {
+        /// The method.
+        method: String,
+        /// What was wrong with it.
+        why: String,
+    },
+    /// Something kept in the memory, or deleted from it.
+    Memory {
+        /// Its key.
+        key: String,
+        /// Its value.
+        value: Option<Vec<u8>>,
+    },
+    /// A deadline set, or cleared.
+    Deadline {
+        /// Its name.
+        name: String,
+        /// Seconds since 1970.
+        at: Option<u64>,
+    },
+    /// A fact published, or withdrawn.
+    Fact {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: Option<FactValue>,
+    },
+    /// A line of log.
+    Log {
+        /// `debug`, `info`, `warn` or `error`.
+        level: String,
+        /// The line.
+        line: String,
+    },
+    /// Something read of what the run began with.
+    Read {
+        /// The function.
+        what: String,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Well.
+    Answered(Answer),
+    /// In a fault: its kind, and what happened.
+    Failed(String, String),
+}
+
+impl Transcript {
+    /// A recording as it is kept. `redactor` takes its secrets out.
+    pub fn new(recording: &Recording, redactor: &mut Redactor) -> Self {
+        let context = &recording.context;
+        // Everything that names its secrets goes first; the other texts are then held against them.
+        let settings = redactor.json(&context.settings);
+        let input = input(context, settings, redactor);
+        let hook = match &recording.hook {
+            Hook::Action { name, arguments } => {
+                Hook::Action { name: name.clone(), arguments: redactor.json(arguments) }
+            }
+            hook => hook.clone(),
+        };
+        let messages: Vec<_> = recording
+            .calls
+            .iter()
+            .map(|call| match call {
+                Call::Rpc(rpc) => {
+                    let request = envelope(redactor.message(&rpc.request));
+                    let answer = match &rpc.answer {
+                        Ok(answer) => Ok(envelope(redactor.message(answer))),
+                        Err(why) => Err(why.clone()),
+                    };
+                    Some(CallRecord::Rpc { request, answer })
+                }
+                _ => None,
+            })
+            .collect();
+        let calls = recording.calls.iter().zip(messages).map(|(call, message)| {
+            message.map_or_else(|| note(call, redactor), |it| scrubbed(it, redactor))
+        });
+        let outcome = match &recording.outcome {
+            Ok(Answer::Result(json)) => {
+                let json = serde_json::from_str::<serde_json::Value>(json)
+                    .map_or_else(|_| json.clone(), |value| value.to_string());
+                Outcome::Answered(Answer::Result(redactor.scrub(&json)))
+            }
+            Ok(answer) => Outcome::Answered(answer.clone()),
+            Err((kind, message)) => {
+                Outcome::Failed(kind.name().to_owned(), redactor.scrub(message))
+            }
+        };
+        let calls = calls.collect();
+        let memory = input.memory.into_iter();
+        let memory = memory.map(|(key, value)| (key, scrubbed_bytes(&value, redactor))).collect();
+        // By now all that names a secret has been seen.
+        let settings = redactor.scrub(&input.settings);
+        let hook = match hook {
+            Hook::Action { name, arguments } => {
+                Hook::Action { name, arguments: redactor.scrub(&arguments) }
+            }
+            hook => hook,
+        };
+        let input = Input { memory, settings, ..input };
+        Self { hook, input, calls, outcome, is_cut: recording.is_cut }
+    }
+
+    /// What a run over this transcript begins with. Fails where it cannot be read.
+    pub fn context(&self, record_bytes: usize) -> Result<Context, String> {
+        let input = &self.input;
+        let Message::Inform(inform) = read(&input.inform)? else {
+            return Err("the Inform of the transcript is none".to_owned());
+        };
+        let version = CwmpVersion::parse(&input.cwmp_version);
+        let size = |number: Option<u64>| number.and_then(|it| usize::try_from(it).ok());
+        let mut context = Context {
+            device: input.device.clone(),
+            device_id: inform.device_id,
+            cwmp_version: version.unwrap_or(CwmpVersion::V1_0),
+            events: inform.event,
+            inform_parameters: Arc::new(inform.parameter_list),
+            root: input.root.clone(),
+            changed_elsewhere: input.changed_elsewhere,
+            retry_count: inform.retry_count,
+            transfers: Vec::new(),
+            operations: Vec::new(),
+            requested_downloads: Vec::new(),
+            portions: Portions {
+                names_max: size(input.names_max),
+                values_max: size(input.values_max),
+                by_level: input.by_level,
+            },
+            methods_lacking: input.methods_lacking.clone(),
+            now_seconds: input.now,
+            notes: Notes { memory: input.memory.clone(), deadlines: input.deadlines.clone() },
+            settings: Arc::from(input.settings.as_str()),
+            seed: input.seed,
+            record_bytes,
+            is_rehearsal: true,
+        };
+        for message in &input.messages {
+            context.add_message(read(message)?);
+        }
+        Ok(context)
+    }
+}
+
+/// A message of a transcript.
+pub(crate) fn read(envelope: &str) -> Result<Message, String> {
+    let decoded = decode(envelope.as_bytes(), None);
+    decoded.map(|it| it.envelope.message).map_err(|error| error.to_string())
+}
+
+impl CallRecord {
+    /// The request and the answer of an RPC.
+    pub fn rpc(&self) -> Option<Result<(Message, Result<Message, String>), String>> {
+        let Self::Rpc { request, answer } = self else { return None };
+        let answer = match answer {
+            Ok(answer) => match read(answer) {
+                Ok(answer) => Ok(answer),
+                Err(error) => return Some(Err(error)),
+            },
+            Err(why) => Err(why.clone()),
+        };
+        Some(read(request).map(|request| (request, answer)))
+    }
+}
+
+fn input(context: &Context, settings: String, redactor: &mut Redactor) -> Input {
+    let inform = Inform {
+        device_id: context.device_id.clone(),
+        event: context.events.clone(),
+        max_envelopes: 1,
+        current_time: String::new(),
+        retry_count: context.retry_count,
+        parameter_list: redactor.list(&context.inform_parameters),
+    };
+    let operations = context.operations.iter().cloned().map(|(command_key, result)| {
+        if command_key.is_empty() {
+            let results = vec![result];
+            Message::AutonomousDUStateChangeComplete(AutonomousDUStateChangeComplete { results })
+        } else {
+            let results = vec![result];
+            Message::DUStateChangeComplete(DUStateChangeComplete { results, command_key })
+        }
+    });
+    let wanted = context.requested_downloads.iter().cloned().map(Message::RequestDownload);
+    let messages = context.transfers.iter().cloned().chain(operations).chain(wanted);
+    let number = |size: Option<usize>| size.and_then(|it| u64::try_from(it).ok());
+    Input {
+        device: context.device.clone(),
+        cwmp_version: context.cwmp_version.to_string(),
+        inform: envelope(Message::Inform(inform)),
+        root: context.root.clone(),
+        changed_elsewhere: context.changed_elsewhere,
+        messages: messages.map(envelope).collect(),
+        names_max: number(context.portions.names_max),
+        values_max: number(context.portions.values_max),
+        by_level: context.portions.by_level,
+        methods_lacking: context.methods_lacking.clone(),
+        now: context.now_seconds,
+        memory: context.notes.memory.clone(),
+        deadlines: context.notes.deadlines.clone(),
+        settings,
+        seed: context.seed,
+    }
+}
+
+/// A message as it is kept. One that cannot be written is left out, and shows as an empty text.
+fn envelope(message: Message) -> String {
+    let namespace = namespace::CWMP_1_2.to_owned();
+    let envelope = Envelope { namespace, header: Header::default(), message };
+    let bytes = encode(&envelope).unwrap_or_default();
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+fn note(call: &Call, redactor: &Redactor) -> CallRecord {
+    match call {
+        // Those are dealt with before.
+        Call::Rpc(_) => CallRecord::Read { what: "request".to_owned() },
+        Call::Refused(method, why) => {
+            CallRecord::Refused { method: method.clone(), why: redactor.scrub(why) }
+        }
+        Call::Memory(key, value) => {
+            let value = value.as_ref().map(|value| scrubbed_bytes(value, redactor));
+            CallRecord::Memory { key: key.clone(), value }
+        }
+        Call::Deadline(name, at) => CallRecord::Deadline { name: name.clone(), at: *at },
+        Call::Fact(name, value) => {
+            let value = match value {
+                Some(FactValue::Text(text)) => Some(FactValue::Text(redactor.scrub(text))),
+                value => value.clone(),
+            };
+            CallRecord::Fact { name: name.clone(), value }
+        }
+        Call::Log(level, line) => {
+            CallRecord::Log { level: (*level).to_owned(), line: redactor.scrub(line) }
+        }
+        Call::Read(what) => CallRecord::Read { what: (*what).to_owned() },
+    }
+}
+
+/// A secret may be in a message where its name does not tell.
+fn scrubbed(call: CallRecord, redactor: &Redactor) -> CallRecord {
+    match call {
+        CallRecord::Rpc { request, answer } => CallRecord::Rpc {
+            request: redactor.scrub(&request),
+            answer: answer.map(|answer| redactor.scrub(&answer)),
+        },
+        call => call,
+    }
+}
+
+fn scrubbed_bytes(bytes: &[u8], redactor: &Redactor) -> Vec<u8> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => redactor.scrub(text).into_bytes(),
+        Err(_) => bytes.to_owned(),
+    }
+}

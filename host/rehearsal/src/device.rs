@@ -1,0 +1,350 @@
+//! A simulated device: a tree of parameters that answers requests as the standard says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use trellis_cwmp::*;
+
+/// A device, as a JSON file describes it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Device {
+    /// The maker's name.
+    #[serde(default = "acme")]
+    pub manufacturer: String,
+    /// Six hexadecimal digits.
+    #[serde(default = "oui")]
+    pub oui: String,
+    /// The kind of product.
+    #[serde(default = "product_class")]
+    pub product_class: String,
+    /// Its number.
+    #[serde(default = "serial_number")]
+    pub serial_number: String,
+    /// The version of CWMP that it speaks.
+    #[serde(default = "cwmp_version")]
+    pub cwmp_version: String,
+    /// What its Informs tell, by name. Default: its versions and its ParameterKey, as far as it has
+    /// them.
+    #[serde(default)]
+    pub inform: Option<Vec<String>>,
+    /// Its parameters, by their full names: a text, or an object.
+    pub parameters: BTreeMap<String, Parameter>,
+}
+
+/// A parameter.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Parameter {
+    /// A text that can be set.
+    Text(String),
+    /// Anything else.
+    Full(FullParameter),
+}
+
+/// A parameter, in full.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct FullParameter {
+    /// Its exact text.
+    pub value: String,
+    /// Its type without prefix.
+    #[serde(default = "string", rename = "type")]
+    pub value_type: String,
+    /// Whether it can be set.
+    #[serde(default = "yes")]
+    pub writable: bool,
+}
+
+/// A file that describes no device.
+#[derive(Debug)]
+pub struct DeviceError(String);
+
+fn acme() -> String {
+    "Acme".to_owned()
+}
+fn oui() -> String {
+    "00D09E".to_owned()
+}
+fn product_class() -> String {
+    "Test".to_owned()
+}
+fn serial_number() -> String {
+    "1".to_owned()
+}
+fn cwmp_version() -> String {
+    "1.4".to_owned()
+}
+fn string() -> String {
+    "string".to_owned()
+}
+fn yes() -> bool {
+    true
+}
+
+/// The time of what has no time (TR-069 A.2.1).
+pub(crate) const UNKNOWN_TIME: &str = "0001-01-01T00:00:00Z";
+
+/// What Informs tell of every device, below its root.
+const FORCED: [&str; 4] = [
+    "DeviceInfo.HardwareVersion",
+    "DeviceInfo.SoftwareVersion",
+    "DeviceInfo.ProvisioningCode",
+    "ManagementServer.ParameterKey",
+];
+
+impl Device {
+    /// Reads a device from JSON. The error says where it is wrong.
+    pub fn from_json(text: &str) -> Result<Self, DeviceError> {
+        let device: Self =
+            serde_json::from_str(text).map_err(|error| DeviceError(error.to_string()))?;
+        if device.parameters.is_empty() {
+            return Err(DeviceError("it has no parameters".to_owned()));
+        }
+        if CwmpVersion::parse(&device.cwmp_version).is_none() {
+            let version = &device.cwmp_version;
+            return Err(DeviceError(format!("cwmp-version is {version:?}; it is such as 1.4")));
+        }
+        Ok(device)
+    }
+
+    /// `Device.` or `InternetGatewayDevice.`.
+    pub fn root(&self) -> String {
+        let first = self.parameters.keys().next().map(String::as_str).unwrap_or_default();
+        first.split_inclusive('.').next().unwrap_or_default().to_owned()
+    }
+
+    /// What an Inform tells.
+    pub(crate) fn inform_parameters(&self) -> ParameterList {
+        let root = self.root();
+        let forced = FORCED.iter().map(|name| format!("{root}{name}")).collect();
+        let names: Vec<String> = self.inform.clone().unwrap_or(forced);
+        let mut list = ParameterList::new();
+        for name in &names {
+            if let Some(it) = self.parameters.get(name) {
+                list.push(name, it.value(), it.value_type());
+            }
+        }
+        list
+    }
+
+    /// Answers a request.
+    pub(crate) fn answer(&mut self, request: &Message) -> Message {
+        match self.try_answer(request) {
+            Ok(answer) => answer,
+            Err((code, faults)) => Message::Fault(Fault {
+                soap_fault_code: "Client".to_owned(),
+                soap_fault_string: "CWMP fault".to_owned(),
+                fault_code: code,
+                fault_string: text(code).to_owned(),
+                set_parameter_values_fault: faults,
+            }),
+        }
+    }
+
+    fn try_answer(&mut self, request: &Message) -> Result<Message, Refusal> {
+        let begun = TransferStatus {
+            status: 1,
+            start_time: UNKNOWN_TIME.to_owned(),
+            complete_time: UNKNOWN_TIME.to_owned(),
+        };
+        Ok(match request {
+            Message::GetParameterValues(it) => {
+                let mut parameter_list = ParameterList::new();
+                for name in &it.parameter_names {
+                    let found: Vec<_> = self.below(name).collect();
+                    if found.is_empty() {
+                        return Err((cpe_fault::INVALID_PARAMETER_NAME, Vec::new()));
+                    }
+                    for (name, it) in found {
+                        parameter_list.push(name, it.value(), it.value_type());
+                    }
+                }
+                Message::GetParameterValuesResponse(GetParameterValuesResponse { parameter_list })
+            }
+            Message::SetParameterValues(it) => {
+                self.set(&it.parameter_list)?;
+                self.set_key(&it.parameter_key);
+                Message::SetParameterValuesResponse(SetParameterValuesResponse { status: 0 })
+            }
+            Message::GetParameterNames(it) => self.names(it)?,
+            Message::GetParameterAttributes(it) => {
+                let found = it.parameter_names.iter().flat_map(|name| self.below(name));
+                let rows = found.map(|(name, _)| ParameterAttributeStruct {
+                    name: name.clone(),
+                    notification: 0,
+                    access_list: Vec::new(),
+                });
+                let parameter_list = rows.collect();
+                Message::GetParameterAttributesResponse(GetParameterAttributesResponse {
+                    parameter_list,
+                })
+            }
+            Message::SetParameterAttributes(_) => Message::SetParameterAttributesResponse,
+            Message::AddObject(it) => self.add(it)?,
+            Message::DeleteObject(it) => {
+                let before = self.parameters.len();
+                self.parameters.retain(|name, _| !name.starts_with(&it.object_name));
+                if self.parameters.len() == before {
+                    return Err((cpe_fault::INVALID_PARAMETER_NAME, Vec::new()));
+                }
+                Message::DeleteObjectResponse(DeleteObjectResponse { status: 0 })
+            }
+            Message::Reboot(_) => Message::RebootResponse,
+            Message::FactoryReset => Message::FactoryResetResponse,
+            Message::ScheduleInform(_) => Message::ScheduleInformResponse,
+            Message::Download(_) => Message::DownloadResponse(begun),
+            Message::Upload(_) => Message::UploadResponse(begun),
+            _ => return Err((cpe_fault::METHOD_NOT_SUPPORTED, Vec::new())),
+        })
+    }
+
+    /// The parameters that a name or a path names.
+    fn below<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a String, &'a Parameter)> {
+        let is_path = path.is_empty() || path.ends_with('.');
+        self.parameters.iter().filter(move |(name, _)| {
+            if is_path { name.starts_with(path) } else { name.as_str() == path }
+        })
+    }
+
+    /// All or none.
+    fn set(&mut self, list: &ParameterList) -> Result<(), Refusal> {
+        let fault = |name: &str, code: u32| SetParameterValuesFault {
+            parameter_name: name.to_owned(),
+            fault_code: code,
+            fault_string: text(code).to_owned(),
+        };
+        let faults: Vec<_> = list
+            .iter()
+            .filter_map(|row| match self.parameters.get(row.name) {
+                None => Some(fault(row.name, cpe_fault::INVALID_PARAMETER_NAME)),
+                Some(it) if !it.writable() => Some(fault(row.name, NOT_WRITABLE)),
+                Some(_) => None,
+            })
+            .collect();
+        if !faults.is_empty() {
+            return Err((cpe_fault::INVALID_ARGUMENTS, faults));
+        }
+        for row in list.iter() {
+            if let Some(known) = self.parameters.get_mut(row.name) {
+                let value_type = known.value_type().local_name().to_owned();
+                let value = row.value.to_owned();
+                *known = Parameter::Full(FullParameter { value, value_type, writable: true });
+            }
+        }
+        Ok(())
+    }
+
+    fn set_key(&mut self, key: &str) {
+        let name = format!("{}ManagementServer.ParameterKey", self.root());
+        if let Some(known) = self.parameters.get_mut(&name) {
+            let (value, value_type) = (key.to_owned(), string());
+            *known = Parameter::Full(FullParameter { value, value_type, writable: false });
+        }
+    }
+
+    fn names(&self, asked: &GetParameterNames) -> Result<Message, Refusal> {
+        let path = &asked.parameter_path;
+        let mut names: BTreeMap<String, bool> = BTreeMap::new();
+        for (name, it) in self.below(path) {
+            let rest = name.strip_prefix(path.as_str()).unwrap_or_default();
+            if rest.is_empty() {
+                names.insert(name.clone(), it.writable());
+                continue;
+            }
+            let mut end = path.len();
+            for part in rest.split_inclusive('.') {
+                end += part.len();
+                let name = name.get(..end).unwrap_or_default().to_owned();
+                let writable = !name.ends_with('.') && it.writable();
+                names.entry(name).or_insert(writable);
+                if asked.next_level {
+                    break;
+                }
+            }
+        }
+        if names.is_empty() {
+            return Err((cpe_fault::INVALID_PARAMETER_NAME, Vec::new()));
+        }
+        let rows = names.into_iter().map(|(name, writable)| ParameterInfoStruct { name, writable });
+        let parameter_list = rows.collect();
+        Ok(Message::GetParameterNamesResponse(GetParameterNamesResponse { parameter_list }))
+    }
+
+    /// Adds a row with the parameters that the last one has, without values.
+    fn add(&mut self, asked: &AddObject) -> Result<Message, Refusal> {
+        let table = &asked.object_name;
+        let rows: BTreeSet<u32> = self
+            .below(table)
+            .filter_map(|(name, _)| {
+                name.strip_prefix(table.as_str())?.split('.').next()?.parse().ok()
+            })
+            .collect();
+        let Some(last) = rows.last() else {
+            return Err((cpe_fault::INVALID_PARAMETER_NAME, Vec::new()));
+        };
+        let instance_number = last + 1;
+        let (old, new) = (format!("{table}{last}."), format!("{table}{instance_number}."));
+        let row: Vec<(String, Parameter)> = self
+            .below(&old)
+            .map(|(name, it)| {
+                let name = name.replacen(&old, &new, 1);
+                let value_type = it.value_type().local_name().to_owned();
+                let value = String::new();
+                let writable = it.writable();
+                (name, Parameter::Full(FullParameter { value, value_type, writable }))
+            })
+            .collect();
+        self.parameters.extend(row);
+        Ok(Message::AddObjectResponse(AddObjectResponse { instance_number, status: 0 }))
+    }
+}
+
+/// A fault's code, and why single parameters could not be set.
+type Refusal = (u32, Vec<SetParameterValuesFault>);
+
+/// An attempt to set what cannot be set (TR-069 A.5.1).
+const NOT_WRITABLE: u32 = 9008;
+
+fn text(code: u32) -> &'static str {
+    match code {
+        cpe_fault::METHOD_NOT_SUPPORTED => "Method not supported",
+        cpe_fault::INVALID_ARGUMENTS => "Invalid arguments",
+        cpe_fault::INVALID_PARAMETER_NAME => "Invalid parameter name",
+        NOT_WRITABLE => "Attempt to set a non-writable parameter",
+        _ => "Request denied",
+    }
+}
+
+impl Parameter {
+    /// Its exact text.
+    pub fn value(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Full(it) => &it.value,
+        }
+    }
+
+    fn value_type(&self) -> ValueType {
+        let name = match self {
+            Self::Text(_) => "string",
+            Self::Full(it) => &it.value_type,
+        };
+        ValueType::ALL.into_iter().find(|it| it.local_name() == name).unwrap_or_default()
+    }
+
+    fn writable(&self) -> bool {
+        match self {
+            Self::Text(_) => true,
+            Self::Full(it) => it.writable,
+        }
+    }
+}
+
+impl std::fmt::Display for DeviceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "it describes no device: {}", self.0)
+    }
+}
+
+impl std::error::Error for DeviceError {}

@@ -1,0 +1,193 @@
+//! Where two runs decide differently.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
+use trellis_plugin_host::{CallRecord, Transcript};
+
+use crate::show::{show_fact, show_message, show_outcome};
+
+/// What a decision is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// What the device is asked.
+    Request,
+    /// What is kept in the memory in the end.
+    Memory,
+    /// Which deadlines are set in the end.
+    Deadline,
+    /// Which facts are published in the end.
+    Fact,
+    /// What is written to the log.
+    Log,
+    /// How the run ends.
+    Outcome,
+}
+
+/// Something that two runs do differently.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// What it is about.
+    pub kind: Kind,
+    /// Which of the runs' decisions of this kind, from 1.
+    pub number: usize,
+    /// What the old run did, if it did anything in its place.
+    pub old: Option<String>,
+    /// What the new run did, if it did anything in its place.
+    pub new: Option<String>,
+}
+
+impl Kind {
+    /// A word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Memory => "memory",
+            Self::Deadline => "deadline",
+            Self::Fact => "fact",
+            Self::Log => "log",
+            Self::Outcome => "outcome",
+        }
+    }
+}
+
+/// Where two runs differ in what they decide; what they read is none of it. Secrets are not
+/// compared.
+pub fn differences(old: &Transcript, new: &Transcript) -> Vec<Difference> {
+    let mut found = Vec::new();
+    compare(Kind::Request, &requests(old), &requests(new), &mut found);
+    for (kind, last) in [
+        (Kind::Memory, last_memory as fn(&Transcript) -> Vec<String>),
+        (Kind::Deadline, last_deadlines),
+        (Kind::Fact, last_facts),
+        (Kind::Log, log_lines),
+        (Kind::Outcome, outcome),
+    ] {
+        compare(kind, &last(old), &last(new), &mut found);
+    }
+    found
+}
+
+fn compare(kind: Kind, old: &[String], new: &[String], found: &mut Vec<Difference>) {
+    let (old, new): (Vec<_>, Vec<_>) =
+        (old.iter().map(|it| masked(it)).collect(), new.iter().map(|it| masked(it)).collect());
+    for op in capture_diff_slices(Algorithm::Myers, &old, &new) {
+        let (before, after) = (op.old_range(), op.new_range());
+        if matches!(op, DiffOp::Equal { .. }) {
+            continue;
+        }
+        for place in 0..before.len().max(after.len()) {
+            found.push(Difference {
+                kind,
+                number: before.start.max(after.start) + place + 1,
+                old: old.get(before.clone()).and_then(|it| it.get(place)).cloned(),
+                new: new.get(after.clone()).and_then(|it| it.get(place)).cloned(),
+            });
+        }
+    }
+}
+
+/// Two texts line by line: what only the old one has, and what only the new one has.
+pub fn diff(old: &str, new: &str) -> String {
+    let diff = TextDiff::from_lines(old, new);
+    diff.unified_diff().context_radius(3).header("expected", "now").to_string()
+}
+
+/// A text in which all secrets look the same.
+pub(crate) fn masked(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("(secret ") {
+        masked.push_str(before);
+        masked.push_str("(secret)");
+        rest = after.split_once(')').map_or("", |(_, rest)| rest);
+    }
+    masked + rest
+}
+
+fn requests(transcript: &Transcript) -> Vec<String> {
+    let calls = transcript.calls.iter().filter_map(|call| match call {
+        CallRecord::Rpc { .. } => match call.rpc() {
+            Some(Ok((request, _))) => Some(show_message(&request).join("\n")),
+            _ => Some("a request that cannot be read".to_owned()),
+        },
+        CallRecord::Refused { method, why } => Some(format!("{method}, refused: {why}")),
+        _ => None,
+    });
+    calls.collect()
+}
+
+fn last_memory(transcript: &Transcript) -> Vec<String> {
+    last(transcript, |call| match call {
+        CallRecord::Memory { key, value } => {
+            let value = value.as_ref().map(|it| String::from_utf8_lossy(it).into_owned());
+            Some((key, value.unwrap_or_else(|| "deleted".to_owned())))
+        }
+        _ => None,
+    })
+}
+
+fn last_deadlines(transcript: &Transcript) -> Vec<String> {
+    last(transcript, |call| match call {
+        CallRecord::Deadline { name, at } => {
+            Some((name, at.map_or_else(|| "cleared".to_owned(), |at| at.to_string())))
+        }
+        _ => None,
+    })
+}
+
+fn last_facts(transcript: &Transcript) -> Vec<String> {
+    last(transcript, |call| match call {
+        CallRecord::Fact { name, value } => {
+            Some((name, value.as_ref().map_or_else(|| "withdrawn".to_owned(), show_fact)))
+        }
+        _ => None,
+    })
+}
+
+/// What holds in the end of what was said of each name.
+fn last<'a>(
+    transcript: &'a Transcript,
+    said: impl Fn(&'a CallRecord) -> Option<(&'a String, String)>,
+) -> Vec<String> {
+    let last: BTreeMap<&String, String> = transcript.calls.iter().filter_map(said).collect();
+    last.into_iter().map(|(name, value)| format!("{name} = {value}")).collect()
+}
+
+fn log_lines(transcript: &Transcript) -> Vec<String> {
+    let lines = transcript.calls.iter().filter_map(|call| match call {
+        CallRecord::Log { level, line } => Some(format!("{level}: {line}")),
+        _ => None,
+    });
+    lines.collect()
+}
+
+fn outcome(transcript: &Transcript) -> Vec<String> {
+    vec![show_outcome(&transcript.outcome)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(old: &[&str], new: &[&str]) -> Vec<(usize, Option<String>, Option<String>)> {
+        let texts = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let mut found = Vec::new();
+        compare(Kind::Request, &texts(old), &texts(new), &mut found);
+        found.into_iter().map(|it| (it.number, it.old, it.new)).collect()
+    }
+
+    #[test]
+    fn one_more_decision_is_one_difference_and_not_all_that_follow() {
+        assert_eq!(found(&["a", "b", "c"], &["a", "x", "b", "c"]), [(2, None, Some("x".into()))]);
+        assert_eq!(found(&["a", "b"], &["a", "c"]), [(2, Some("b".into()), Some("c".into()))]);
+        assert_eq!(found(&["a"], &["a"]), []);
+    }
+
+    #[test]
+    fn secrets_are_not_compared() {
+        assert_eq!(found(&["x = (secret 0a0b0c0d) y"], &["x = (secret ffffffff) y"]), []);
+    }
+}

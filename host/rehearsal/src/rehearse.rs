@@ -1,0 +1,170 @@
+//! Sessions of a plugin with a simulated device: everything but the network and the server.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use trellis_cwmp::{CwmpVersion, DeviceId, EventStruct, FaultStruct, Message, TransferComplete};
+use trellis_plugin_host::{
+    Admission, Answer, Context, Hook, Next, Notes, Plugin, Portions, Redactor, Run, Transcript,
+};
+
+use crate::device::{Device, UNKNOWN_TIME};
+
+/// A plugin and a device, from session to session.
+pub struct Rehearsal {
+    plugin: Arc<Plugin>,
+    device: Device,
+    settings: Arc<str>,
+    notes: Notes,
+    /// Seconds since 1970.
+    now: u64,
+}
+
+/// One session of it.
+pub struct Visit {
+    /// Why the device called.
+    pub events: Vec<String>,
+    /// What the plugin did, hook by hook.
+    pub transcripts: Vec<Transcript>,
+}
+
+/// When the first session is: always the same, so that its transcript is.
+const BEGIN: u64 = 1_800_000_000;
+/// How much later each further session is, in seconds.
+const BETWEEN: u64 = 300;
+/// What is recorded of a run, in bytes.
+const RECORD_BYTES: usize = 16 << 20;
+
+impl Rehearsal {
+    /// A plugin that has never seen the device. The settings are those that hold in the end.
+    pub fn new(plugin: Arc<Plugin>, device: Device, settings: &serde_json::Value) -> Self {
+        let settings = Arc::from(settings.to_string());
+        Self { plugin, device, settings, notes: Notes::default(), now: BEGIN }
+    }
+
+    /// The device as it is by now.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// A session, for these reasons, with these actions after the plugin's turn: names, and
+    /// arguments as JSON.
+    pub async fn session(&mut self, events: &[String], actions: &[(String, String)]) -> Visit {
+        let mut transcripts = Vec::new();
+        if self.plugin.admits() {
+            let transcript = self.run(Hook::Admit, events).await;
+            let may = matches!(
+                &transcript.outcome,
+                trellis_plugin_host::Outcome::Answered(Answer::Admission(Admission::Accept))
+            );
+            transcripts.push(transcript);
+            if !may {
+                return self.ended(events, transcripts);
+            }
+        }
+        transcripts.push(self.run(Hook::Provision, events).await);
+        for (name, arguments) in actions {
+            let hook = Hook::Action { name: name.clone(), arguments: arguments.clone() };
+            transcripts.push(self.run(hook, events).await);
+        }
+        self.ended(events, transcripts)
+    }
+
+    /// Lets time pass until the first deadline, and calls the plugin for it. `None` where there is
+    /// no deadline.
+    pub async fn expire(&mut self) -> Option<Visit> {
+        let (name, at) = self.notes.deadlines.iter().min_by_key(|(_, at)| **at)?;
+        let (deadline, at) = (name.clone(), *at);
+        self.now = self.now.max(at);
+        self.notes.deadlines.remove(&deadline);
+        let transcript = self.run(Hook::Expired { deadline: deadline.clone() }, &[]).await;
+        Some(self.ended(&[format!("deadline {deadline}")], vec![transcript]))
+    }
+
+    fn ended(&mut self, events: &[String], transcripts: Vec<Transcript>) -> Visit {
+        self.now += BETWEEN;
+        Visit { events: events.to_vec(), transcripts }
+    }
+
+    async fn run(&mut self, hook: Hook, events: &[String]) -> Transcript {
+        let context = self.context(events);
+        let mut run = Run::start(Arc::clone(&self.plugin), hook, context);
+        let finished = loop {
+            match run.next().await {
+                Next::Finished(finished) => break *finished,
+                Next::Ask(ask) => {
+                    if let Some(notes) = ask.notes {
+                        self.notes = notes;
+                    }
+                    // A plugin that has ended waits for nothing.
+                    let _ = ask.reply.send(Ok(self.device.answer(&ask.request)));
+                }
+            }
+        };
+        if let Some(notes) = finished.notes {
+            self.notes = notes;
+        }
+        match finished.recording {
+            Some(recording) => Transcript::new(&recording, &mut Redactor::new([0; 32])),
+            // A run that could not begin; there is room for every other.
+            None => Transcript {
+                hook: Hook::Provision,
+                input: trellis_plugin_host::Input::default(),
+                calls: Vec::new(),
+                outcome: trellis_plugin_host::Outcome::Failed(
+                    "busy".to_owned(),
+                    finished.fault.map(|it| it.message).unwrap_or_default(),
+                ),
+                is_cut: true,
+            },
+        }
+    }
+
+    fn context(&self, events: &[String]) -> Context {
+        let id = &self.device;
+        let mut context = Context {
+            device: format!("{}-{}-{}", id.oui, id.product_class, id.serial_number),
+            device_id: DeviceId {
+                manufacturer: id.manufacturer.clone(),
+                oui: id.oui.clone(),
+                product_class: id.product_class.clone(),
+                serial_number: id.serial_number.clone(),
+            },
+            cwmp_version: CwmpVersion::parse(&id.cwmp_version).unwrap_or(CwmpVersion::V1_0),
+            events: events.iter().map(|event| read_event(event)).collect(),
+            inform_parameters: Arc::new(id.inform_parameters()),
+            root: id.root(),
+            changed_elsewhere: false,
+            retry_count: 0,
+            transfers: Vec::new(),
+            operations: Vec::new(),
+            requested_downloads: Vec::new(),
+            portions: Portions::default(),
+            methods_lacking: BTreeSet::new(),
+            now_seconds: self.now,
+            notes: self.notes.clone(),
+            settings: Arc::clone(&self.settings),
+            seed: 0,
+            record_bytes: RECORD_BYTES,
+            is_rehearsal: true,
+        };
+        // What comes with the event for a transfer that has ended.
+        for event in events.iter().map(|event| read_event(event)) {
+            if event.event_code == "7 TRANSFER COMPLETE" {
+                context.add_message(Message::TransferComplete(TransferComplete {
+                    command_key: event.command_key,
+                    fault_struct: FaultStruct::default(),
+                    start_time: UNKNOWN_TIME.to_owned(),
+                    complete_time: UNKNOWN_TIME.to_owned(),
+                }));
+            }
+        }
+        context
+    }
+}
+
+/// An event such as `1 BOOT`, perhaps with a command key: `M Reboot:key`.
+fn read_event(text: &str) -> EventStruct {
+    let (code, key) = text.split_once(':').unwrap_or((text, ""));
+    EventStruct { event_code: code.trim().to_owned(), command_key: key.trim().to_owned() }
+}

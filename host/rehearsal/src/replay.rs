@@ -1,0 +1,134 @@
+//! A plugin run again over a recording, with the answers that the device gave then.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use trellis_cwmp::*;
+use trellis_plugin_host::{Next, Plugin, Redactor, Run, Transcript};
+
+use crate::device::UNKNOWN_TIME;
+use crate::differences::{Difference, differences};
+use crate::show::show_message;
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// Where the new run decides differently.
+    pub differences: Vec<Difference>,
+    /// What it asked that the recording does not hold.
+    pub unanswered: Vec<String>,
+    /// What it did.
+    pub transcript: Transcript,
+}
+
+/// What is recorded of a run over a recording, in bytes.
+const RECORD_BYTES: usize = 16 << 20;
+
+/// What the recorded session tells of the device.
+struct Recorded {
+    /// What was asked and answered, and whether that was used.
+    rpcs: Vec<(String, Result<Message, String>, bool)>,
+    /// The values that were told or set.
+    values: BTreeMap<String, (String, ValueType)>,
+}
+
+/// Runs a plugin over a transcript. Fails where the transcript cannot be run again.
+pub async fn replay(plugin: Arc<Plugin>, transcript: &Transcript) -> Result<Replayed, String> {
+    if transcript.is_cut {
+        return Err("the recording was too large to be kept whole".to_owned());
+    }
+    let context = transcript.context(RECORD_BYTES)?;
+    let mut recorded = Recorded::of(transcript)?;
+    let mut unanswered = Vec::new();
+    let mut run = Run::start(plugin, transcript.hook.clone(), context);
+    let finished = loop {
+        match run.next().await {
+            Next::Finished(finished) => break *finished,
+            Next::Ask(ask) => {
+                let answer = recorded.answer(&ask.request).ok_or_else(|| {
+                    unanswered.push(show_message(&ask.request).join(" "));
+                    "the recording does not hold the answer".to_owned()
+                });
+                // A plugin that has ended waits for nothing.
+                let _ = ask.reply.send(answer.and_then(|it| it));
+            }
+        }
+    };
+    let recording = finished.recording.ok_or("the run was not recorded")?;
+    let new = Transcript::new(&recording, &mut Redactor::new([0; 32]));
+    Ok(Replayed { differences: differences(transcript, &new), unanswered, transcript: new })
+}
+
+impl Recorded {
+    fn of(transcript: &Transcript) -> Result<Self, String> {
+        let mut recorded = Self { rpcs: Vec::new(), values: BTreeMap::new() };
+        let context = transcript.context(0)?;
+        recorded.learn(&context.inform_parameters);
+        for call in &transcript.calls {
+            let Some(rpc) = call.rpc() else { continue };
+            let (request, answer) = rpc?;
+            if let Ok(Message::GetParameterValuesResponse(it)) = &answer {
+                recorded.learn(&it.parameter_list);
+            }
+            recorded.rpcs.push((key(&request), answer, false));
+        }
+        Ok(recorded)
+    }
+
+    fn learn(&mut self, list: &ParameterList) {
+        for row in list.iter() {
+            let value = (row.value.to_owned(), row.value_type);
+            self.values.entry(row.name.to_owned()).or_insert(value);
+        }
+    }
+
+    /// The answer that the device gave to the same request; or the one that follows from what it
+    /// told; or, to a request that changes something, that it did so.
+    fn answer(&mut self, request: &Message) -> Option<Result<Message, String>> {
+        let wanted = key(request);
+        if let Some((_, answer, used)) =
+            self.rpcs.iter_mut().find(|(key, _, used)| !*used && *key == wanted)
+        {
+            *used = true;
+            return Some(answer.clone());
+        }
+        let begun = TransferStatus {
+            status: 1,
+            start_time: UNKNOWN_TIME.to_owned(),
+            complete_time: UNKNOWN_TIME.to_owned(),
+        };
+        Some(Ok(match request {
+            Message::GetParameterValues(it) => {
+                let mut list = ParameterList::new();
+                for name in &it.parameter_names {
+                    let (value, value_type) = self.values.get(name)?;
+                    list.push(name, value, *value_type);
+                }
+                let parameter_list = list;
+                Message::GetParameterValuesResponse(GetParameterValuesResponse { parameter_list })
+            }
+            Message::SetParameterValues(it) => {
+                for row in it.parameter_list.iter() {
+                    let value = (row.value.to_owned(), row.value_type);
+                    self.values.insert(row.name.to_owned(), value);
+                }
+                Message::SetParameterValuesResponse(SetParameterValuesResponse { status: 0 })
+            }
+            Message::DeleteObject(_) => {
+                Message::DeleteObjectResponse(DeleteObjectResponse { status: 0 })
+            }
+            Message::SetParameterAttributes(_) => Message::SetParameterAttributesResponse,
+            Message::Reboot(_) => Message::RebootResponse,
+            Message::FactoryReset => Message::FactoryResetResponse,
+            Message::ScheduleInform(_) => Message::ScheduleInformResponse,
+            Message::Download(_) => Message::DownloadResponse(begun),
+            Message::Upload(_) => Message::UploadResponse(begun),
+            _ => return None,
+        }))
+    }
+}
+
+/// What tells a request from another. Secrets do not.
+fn key(request: &Message) -> String {
+    crate::differences::masked(&show_message(request).join("\n"))
+}

@@ -1,0 +1,206 @@
+//! `trellis replay`: a new version of a plugin over what the old one did.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use jiff::{Span, Timestamp};
+use serde_json::{Value, json};
+use trellis_rehearsal::{Kind, replay};
+use trellis_session::SessionTranscript;
+
+use crate::client::{ApiArguments, Client};
+use crate::commands::bench::{load, read, runtime};
+use crate::output::{self, bold};
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArguments {
+    /// The file of the new version.
+    #[arg(long, value_name = "FILE")]
+    plugin: PathBuf,
+    /// Only sessions of this device.
+    #[arg(long, value_name = "ID")]
+    device: Option<String>,
+    /// Only sessions since this time (RFC 3339), or since so long ago, such as 24h or 30m.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Differences that are printed; all are counted.
+    #[arg(long, default_value_t = 50)]
+    show: usize,
+    #[command(flatten)]
+    api: ApiArguments,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Found {
+    sessions: usize,
+    runs: usize,
+    same: usize,
+    skipped: usize,
+    unanswered: usize,
+    by_kind: BTreeMap<Kind, usize>,
+    shown: Vec<Value>,
+}
+
+pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
+    let client = Client::new(&arguments.api)?;
+    let since = arguments.since.as_deref().map(read_since).transpose()?;
+    let plugin = load(read(&arguments.plugin)?)
+        .map_err(|why| anyhow::anyhow!("{}: {why}", arguments.plugin.display()))?;
+    let runtime = runtime()?;
+    let mut found = Found::default();
+    let mut after: Option<String> = None;
+    loop {
+        let name = plugin.manifest.name.as_str();
+        let device = arguments.device.as_deref();
+        let since = since.as_ref().map(ToString::to_string);
+        let wanted = [
+            ("plugin", Some(name)),
+            ("device", device),
+            ("since", since.as_deref()),
+            ("after", after.as_deref()),
+        ];
+        let page = client.transcripts(&wanted)?;
+        let transcripts = page.get("transcripts").cloned().unwrap_or_default();
+        let sessions: Vec<SessionTranscript> = serde_json::from_value(transcripts)
+            .context("the server's transcripts are of another version than this program")?;
+        for session in sessions {
+            found.sessions += 1;
+            for transcript in &session.runs {
+                let replayed = runtime.block_on(replay(plugin.clone(), transcript));
+                found.take(&session, transcript.hook.name(), replayed, arguments.show);
+            }
+        }
+        eprintln!("{} sessions", found.sessions);
+        after = page.get("next").and_then(Value::as_str).map(str::to_owned);
+        if after.is_none() {
+            break;
+        }
+    }
+    let version = &plugin.manifest.version;
+    if arguments.api.json {
+        return output::json(&found.json(&plugin.manifest.name, version));
+    }
+    output::print(&found.text(&plugin.manifest.name, version));
+    Ok(())
+}
+
+impl Found {
+    fn take(
+        &mut self,
+        session: &SessionTranscript,
+        hook: &str,
+        replayed: Result<trellis_rehearsal::Replayed, String>,
+        show: usize,
+    ) {
+        self.runs += 1;
+        let replayed = match replayed {
+            Ok(replayed) => replayed,
+            Err(why) => {
+                self.skipped += 1;
+                self.show(session, hook, show, json!({ "skipped": why }));
+                return;
+            }
+        };
+        self.unanswered += replayed.unanswered.len();
+        if replayed.differences.is_empty() && replayed.unanswered.is_empty() {
+            self.same += 1;
+        }
+        for asked in replayed.unanswered {
+            self.show(session, hook, show, json!({ "kind": "unanswered", "new": asked }));
+        }
+        for difference in replayed.differences {
+            *self.by_kind.entry(difference.kind).or_default() += 1;
+            let shown = json!({
+                "kind": difference.kind.name(),
+                "number": difference.number,
+                "old": difference.old,
+                "new": difference.new,
+            });
+            self.show(session, hook, show, shown);
+        }
+    }
+
+    fn show(&mut self, session: &SessionTranscript, hook: &str, show: usize, mut what: Value) {
+        if self.shown.len() >= show {
+            return;
+        }
+        if let Some(what) = what.as_object_mut() {
+            let began = Timestamp::from_millisecond(session.began_ms).unwrap_or_default();
+            what.insert("device".to_owned(), session.device.clone().into());
+            what.insert("began".to_owned(), began.to_string().into());
+            what.insert("version".to_owned(), session.version.clone().into());
+            what.insert("hook".to_owned(), hook.into());
+        }
+        self.shown.push(what);
+    }
+
+    fn json(&self, name: &str, version: &str) -> Value {
+        let by_kind: BTreeMap<&str, usize> =
+            self.by_kind.iter().map(|(kind, count)| (kind.name(), *count)).collect();
+        json!({
+            "plugin": name,
+            "version": version,
+            "sessions": self.sessions,
+            "runs": self.runs,
+            "same": self.same,
+            "skipped": self.skipped,
+            "unanswered": self.unanswered,
+            "differences": by_kind,
+            "shown": self.shown,
+        })
+    }
+
+    fn text(&self, name: &str, version: &str) -> String {
+        let mut text = String::new();
+        for it in &self.shown {
+            let field = |name: &str| it.get(name).and_then(Value::as_str);
+            let (device, began) =
+                (field("device").unwrap_or_default(), field("began").unwrap_or_default());
+            let hook = field("hook").unwrap_or_default();
+            text.push_str(&format!("{} {began} {hook}\n", bold(device)));
+            if let Some(why) = field("skipped") {
+                text.push_str(&format!("  skipped: {why}\n"));
+                continue;
+            }
+            let number = it.get("number").map(|it| format!(" {it}")).unwrap_or_default();
+            let kind = field("kind").unwrap_or_default();
+            text.push_str(&format!("  {kind}{number}\n"));
+            let indented = |it: &str| it.replace('\n', "\n        ");
+            text.push_str(&format!("    old {}\n", field("old").map_or("-".to_owned(), indented)));
+            text.push_str(&format!("    new {}\n", field("new").map_or("-".to_owned(), indented)));
+        }
+        let total: usize = self.by_kind.values().sum();
+        text.push_str(&format!(
+            "{name} {version}: {} sessions, {} runs, {} the same\n",
+            self.sessions, self.runs, self.same
+        ));
+        for (kind, count) in &self.by_kind {
+            text.push_str(&format!("  {count} {} differences\n", kind.name()));
+        }
+        if total > self.shown.len() {
+            text.push_str(&format!("  {} are shown (--show)\n", self.shown.len()));
+        }
+        if self.unanswered > 0 {
+            let count = self.unanswered;
+            text.push_str(&format!("  {count} requests that the recordings do not hold\n"));
+        }
+        if self.skipped > 0 {
+            text.push_str(&format!("  {} runs that cannot be run again\n", self.skipped));
+        }
+        text
+    }
+}
+
+/// A time, or how long ago.
+fn read_since(text: &str) -> anyhow::Result<Timestamp> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    let span: Span = text
+        .parse()
+        .with_context(|| format!("--since {text:?} is neither a time nor such as 24h"))?;
+    Ok(Timestamp::now().checked_sub(span)?)
+}

@@ -1,0 +1,111 @@
+//! Record and replay: a new version over what the old one did.
+
+use serde_json::{Value, json};
+
+use super::{file, version};
+use crate::server::{Server, built, device, guest, guests, shipped, until};
+
+/// Sessions whose transcripts are kept by now.
+fn kept(server: &Server) -> usize {
+    let shown = server.api_ok("GET", "/transcripts?limit=500", &Value::Null);
+    shown["transcripts"].as_array().map(Vec::len).unwrap_or_default()
+}
+
+fn replayed(server: &Server, plugin: &std::path::Path) -> Value {
+    let (ok, text) =
+        server.trellis(&["replay", "--plugin", plugin.to_str().expect("a path"), "--json"]);
+    assert!(ok, "{text}");
+    // What it says of its progress goes before.
+    serde_json::from_str(&text[text.find('{').expect("JSON")..text.rfind('}').expect("JSON") + 1])
+        .unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_of_the_same_version_is_identical_for_every_plugin_that_ships() {
+    for (folder, plugin, models) in [
+        (shipped(), "standard", ["tr181", "tr098"]),
+        (shipped(), "mikrotik", ["tr181-mikrotik", "tr181-mikrotik"]),
+        (built("examples").join("firmware"), "firmware", ["tr181", "tr181"]),
+    ] {
+        let settings = "[plugins.settings.firmware]\nversion = \"9.9.9\"\n\
+                        url = \"http://files.example/fw-9.9.9.bin\"\n";
+        let server = Server::with_config(&folder, settings);
+        for (number, model) in (1..).zip(models) {
+            let mut cpe = device(model, number);
+            for _ in 0..3 {
+                cpe.session(&server.url()).await.expect("a session");
+            }
+        }
+        until("the transcripts are kept", || kept(&server) == 6);
+        let found = replayed(&server, &folder.join(format!("{plugin}.wasm")));
+        assert_eq!(found["sessions"], 6, "{found}");
+        assert_eq!(found["same"], found["runs"], "{plugin}: {found}");
+        assert_eq!((&found["unanswered"], &found["differences"]), (&json!(0), &json!({})));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_new_version_decides_otherwise_old_and_new_are_shown_side_by_side() {
+    let server = Server::start(&guests());
+    for number in 1..=3 {
+        guest("version", number).session(&server.url()).await.expect("a session");
+        guest("remember", number + 10).session(&server.url()).await.expect("a session");
+    }
+    until("the transcripts are kept", || kept(&server) == 6);
+    let folder = tempfile::tempdir().expect("a folder");
+    let newer = file(folder.path(), "newer.wasm", &version("7.0.2", false));
+    let found = replayed(&server, &newer);
+    assert_eq!(found["differences"], json!({ "fact": 3 }), "{found}");
+    let shown = &found["shown"][0];
+    assert_eq!(shown["old"], "guest.version = \"7.0.1\"");
+    assert_eq!(shown["new"], "guest.version = \"7.0.2\"");
+    let broken = file(folder.path(), "broken.wasm", &version("7.0.3", true));
+    let found = replayed(&server, &broken);
+    assert_eq!(found["differences"]["outcome"], 6, "{found}");
+    let path = broken.to_str().expect("a path");
+    let (_, text) = server.trellis(&["replay", "--plugin", path, "--since", "1h", "--show", "20"]);
+    for wanted in ["old ok", "new failed (panic)", "6 sessions", "20 are shown"] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    let (_, text) = server.trellis(&["replay", "--plugin", path, "--device", "none"]);
+    assert!(text.contains("0 sessions"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_recording_does_not_hold_is_said_and_counted() {
+    let server = Server::start(&guests());
+    guest("remember", 1).session(&server.url()).await.expect("a session");
+    until("the transcript is kept", || kept(&server) == 1);
+    // A version that asks for another parameter.
+    let (asked, other) =
+        (b"Device.DeviceInfo.SoftwareVersion", b"Device.DeviceInfo.HardwareVersiom");
+    let newer = super::replaced(version("7.0.2", false), asked, other);
+    let folder = tempfile::tempdir().expect("a folder");
+    let found = replayed(&server, &file(folder.path(), "newer.wasm", &newer));
+    assert_eq!(found["unanswered"], 1, "{found}");
+    let shown = found["shown"].as_array().expect("differences");
+    let asked = shown.iter().find(|it| it["kind"] == "unanswered").expect("it is shown");
+    assert!(asked["new"].to_string().contains("HardwareVersiom"), "{asked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transcripts_hold_no_secrets_whether_set_read_or_remembered() {
+    let server = Server::start(&guests());
+    let secret = "tops3cret-passphrase";
+    let name = "Device.WiFi.AccessPoint.1.Security.KeyPassphrase";
+    let steps = json!([
+        { "do": "set", "values": [[name, secret, "string"]] },
+        { "do": "get", "names": [name] },
+    ]);
+    server.api_ok(
+        "PUT",
+        "/plugins/scripted/settings",
+        &json!({ "script": steps, "wifi": { "psk": secret } }),
+    );
+    guest("script", 1).session(&server.url()).await.expect("a session");
+    until("the transcript is kept", || kept(&server) == 1);
+    let stored = server.api_ok("GET", "/transcripts", &Value::Null).to_string();
+    assert!(stored.contains(name), "{stored}");
+    assert!(!stored.contains(secret), "{stored}");
+    assert!(stored.contains("(secret "), "{stored}");
+}
