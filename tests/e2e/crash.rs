@@ -77,6 +77,7 @@ async fn a_queued_task_survives_a_kill_and_runs_once_in_the_next_session() {
             created_ms: 1,
             work: Work::Request { method: "Reboot".to_owned(), envelope: request },
             sent_ms: None,
+            attempts: 0,
             result: None,
         };
         store.enqueue_task(&key(&cpe), &task).await.expect("queued");

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 use tokio_util::sync::CancellationToken;
 use trellis_plugin_host::{Canary, Counters, Loader, Plugin, Registry, Serving, Traits};
 use trellis_store::{
     DeviceKey, Orders, PluginCounters, PluginRecord, PluginVersion, Store, StoreError, TagOrders,
+    Trial,
 };
 
 use crate::error::CatalogError;
@@ -68,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) table: ArcSwap<Table>,
     /// One change at a time, from its check to the disk. Sessions never wait for it.
     pub(crate) state: Mutex<State>,
+    /// Files that are compiled at once.
+    loads: Semaphore,
     /// One change of a device's orders at a time.
     pub(crate) orders: Mutex<()>,
 }
@@ -79,6 +83,9 @@ pub(crate) struct State {
     loaded: HashMap<String, Arc<Plugin>>,
     pub(crate) tags: BTreeMap<String, TagOrders>,
 }
+
+/// Files that are compiled at once.
+const LOADS_MAX: usize = 2;
 
 /// How often trials are judged.
 const JUDGE_EVERY: Duration = Duration::from_secs(1);
@@ -103,7 +110,7 @@ impl Catalog {
             let trial = record.trial.as_ref().map(|trial| &trial.digest);
             for digest in record.active.iter().chain(trial) {
                 let loaded = match store.plugin_file(digest).await {
-                    Ok(file) => loader.load(file).await,
+                    Ok(file) => loader.load(file.into()).await,
                     Err(error) => Err(error.to_string()),
                 };
                 match loaded {
@@ -125,6 +132,7 @@ impl Catalog {
             settings,
             table: ArcSwap::default(),
             state: Mutex::new(State::default()),
+            loads: Semaphore::new(LOADS_MAX),
             orders: Mutex::new(()),
         }));
         match catalog.table(&state) {
@@ -151,6 +159,11 @@ impl Catalog {
         let table = self.0.table.load();
         let mut serving = table.registry.serving();
         serving.find(|it| it.stable.manifest.name == name).map(|it| Arc::clone(&it.stable))
+    }
+
+    /// Whether there is a plugin of this name, be it that it does not serve.
+    pub async fn has(&self, name: &str) -> bool {
+        known(&*self.0.state.lock().await, name).is_ok()
     }
 
     /// The largest file that is taken for a plugin, in bytes.
@@ -180,7 +193,7 @@ impl Catalog {
     /// `share`, in hundredths of a percent, it serves that share of the plugin's devices.
     pub async fn load(
         &self,
-        wasm: Vec<u8>,
+        wasm: Bytes,
         by: &str,
         share: Option<u32>,
     ) -> Result<Loaded, CatalogError> {
@@ -189,17 +202,18 @@ impl Catalog {
 
     /// Loads a file of the plugin folder. One that is known, or that somebody has removed, changes
     /// nothing.
-    pub(crate) async fn load_from_folder(&self, wasm: Vec<u8>) -> Result<Loaded, CatalogError> {
+    pub(crate) async fn load_from_folder(&self, wasm: Bytes) -> Result<Loaded, CatalogError> {
         self.take(wasm, "folder", None, true).await
     }
 
     async fn take(
         &self,
-        wasm: Vec<u8>,
+        wasm: Bytes,
         by: &str,
         share: Option<u32>,
         only_new: bool,
     ) -> Result<Loaded, CatalogError> {
+        let _one_of_few = self.0.loads.acquire().await;
         // Not under the lock: compiling takes seconds.
         let plugin = self.0.loader.load(wasm.clone()).await.map_err(CatalogError::Refused)?;
         let manifest = &plugin.manifest;
@@ -216,10 +230,17 @@ impl Catalog {
                 it.version(&plugin.digest).is_some() || it.removed.contains(&plugin.digest)
             })
         {
+            // Its file may have been lost: without it nothing serves after the next start.
+            if self.0.store.plugin_file(&plugin.digest).await.is_err()
+                && known.is_some_and(|it| it.version(&plugin.digest).is_some())
+            {
+                self.0.store.add_plugin_file(&plugin.digest, wasm.to_vec()).await?;
+            }
             return Ok(loaded(Took::Known));
         }
         let plugins_max = self.0.settings.plugins_max;
-        if known.is_none() && state.records.len() >= plugins_max {
+        let plugins = state.records.values().filter(|it| !it.versions.is_empty()).count();
+        if known.is_none_or(|it| it.versions.is_empty()) && plugins >= plugins_max {
             let why = format!("there are {plugins_max} plugins, which is the limit");
             return Err(CatalogError::Refused(why));
         }
@@ -234,6 +255,9 @@ impl Catalog {
             loaded_by: by.to_owned(),
             counters: PluginCounters::default(),
         };
+        if let Some(known) = record.version(&plugin.digest) {
+            plugin.resume(counters(&known.counters));
+        }
         let took = versions::add(&mut record, version, share, self.0.settings.versions_max);
         let loaded = loaded(took);
         let mut next = state.clone();
@@ -241,24 +265,30 @@ impl Catalog {
         next.loaded.entry(loaded.digest.clone()).or_insert_with(|| Arc::new(plugin));
         next.records.insert(loaded.name.clone(), record);
         self.check_settings(&next, &loaded.name)?;
-        self.0.store.add_plugin_file(&loaded.digest, wasm).await?;
+        self.0.store.add_plugin_file(&loaded.digest, wasm.to_vec()).await?;
         self.adopt(&mut state, next, &loaded.name).await?;
         Ok(loaded)
     }
 
     /// Lets the version before serve again, or ends a trial.
     pub async fn rollback(&self, name: &str) -> Result<PluginRecord, CatalogError> {
-        self.change(name, versions::rollback).await
+        let record = self.change(name, versions::rollback).await?;
+        // Going back is the way out, whatever was set since.
+        let state = self.0.state.lock().await;
+        if let Err(why) = self.check_settings(&state, name) {
+            tracing::warn!(plugin = name, "after the rollback: {why}");
+        }
+        Ok(record)
     }
 
     /// Lets the version on trial serve all devices.
     pub async fn promote(&self, name: &str) -> Result<PluginRecord, CatalogError> {
-        self.change(name, versions::promote).await
+        self.change_checked(name, versions::promote).await
     }
 
     /// Lets one version serve, whatever is loaded after it.
     pub async fn pin(&self, name: &str, version: &str) -> Result<PluginRecord, CatalogError> {
-        self.change(name, |record| {
+        self.change_checked(name, |record| {
             let digest = versions::find(record, version)?.digest.clone();
             versions::activate(record, &digest);
             record.is_pinned = true;
@@ -278,7 +308,7 @@ impl Catalog {
 
     /// Lets a plugin serve its devices, or none.
     pub async fn enable(&self, name: &str, enabled: bool) -> Result<PluginRecord, CatalogError> {
-        self.change(name, |record| {
+        self.change_checked(name, |record| {
             record.is_disabled = !enabled;
             Ok(())
         })
@@ -287,22 +317,20 @@ impl Catalog {
 
     /// Removes one version of a plugin that serves nobody.
     pub async fn remove_version(&self, name: &str, version: &str) -> Result<(), CatalogError> {
-        let mut removed = String::new();
         self.change(name, |record| {
-            removed = versions::find(record, version)?.digest.clone();
-            versions::remove(record, &removed)
+            let digest = versions::find(record, version)?.digest.clone();
+            versions::remove(record, &digest)
         })
-        .await?;
-        Ok(self.0.store.remove_plugin_file(&removed).await?)
+        .await
+        .map(|_| ())
     }
 
     /// Removes a plugin with all its versions. What it keeps for devices stays, and so do its
     /// settings, should it come again.
     pub async fn remove(&self, name: &str) -> Result<(), CatalogError> {
-        let mut removed = Vec::new();
         self.change(name, |record| {
-            removed = record.versions.drain(..).map(|it| it.digest).collect();
-            record.removed.extend(removed.iter().cloned());
+            let removed: Vec<String> = record.versions.drain(..).map(|it| it.digest).collect();
+            versions::forget(record, removed);
             record.active = None;
             record.trial = None;
             record.earlier.clear();
@@ -310,11 +338,8 @@ impl Catalog {
             record.is_disabled = false;
             Ok(())
         })
-        .await?;
-        for digest in removed {
-            self.0.store.remove_plugin_file(&digest).await?;
-        }
-        Ok(())
+        .await
+        .map(|_| ())
     }
 
     /// Judges trials and keeps what versions have done, until `stop`.
@@ -333,7 +358,7 @@ impl Catalog {
     /// Ends trials that go badly.
     async fn judge(&self) {
         let state = self.0.state.lock().await;
-        let failed: Vec<(String, String)> = state
+        let failed: Vec<(String, Trial, String)> = state
             .records
             .values()
             .filter_map(|record| {
@@ -343,16 +368,19 @@ impl Catalog {
                 let tried = done(&trial.digest)?;
                 let others = done(record.active.as_deref()?)?;
                 let why = verdict(trial, tried, others, &self.0.settings.trial)?;
-                Some((record.name.clone(), why))
+                Some((record.name.clone(), trial.clone(), why))
             })
             .collect();
         drop(state);
-        for (name, why) in failed {
+        for (name, judged, why) in failed {
             tracing::error!(plugin = name, "a version on trial is taken back: {why}");
             metrics::counter!("trellis_plugin_trials_failed_total", "plugin" => name.clone())
                 .increment(1);
             let ended = self.change(&name, |record| {
-                if let Some(trial) = record.trial.take() {
+                // Another may have begun since.
+                if record.trial.as_ref() == Some(&judged)
+                    && let Some(trial) = record.trial.take()
+                {
                     let version = short(&trial.digest);
                     record.last_trial = Some(format!("{version} was taken back: {why}"));
                 }
@@ -389,6 +417,24 @@ impl Catalog {
         name: &str,
         change: impl FnOnce(&mut PluginRecord) -> Result<(), CatalogError>,
     ) -> Result<PluginRecord, CatalogError> {
+        self.change_with(name, change, false).await
+    }
+
+    /// Changes one plugin, if its settings fit what would serve.
+    async fn change_checked(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut PluginRecord) -> Result<(), CatalogError>,
+    ) -> Result<PluginRecord, CatalogError> {
+        self.change_with(name, change, true).await
+    }
+
+    async fn change_with(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut PluginRecord) -> Result<(), CatalogError>,
+        check: bool,
+    ) -> Result<PluginRecord, CatalogError> {
         let mut state = self.0.state.lock().await;
         let mut record = with_counters(known(&state, name)?, &state.loaded);
         change(&mut record)?;
@@ -397,13 +443,17 @@ impl Catalog {
         for digest in record.active.iter().chain(trial) {
             if !next.loaded.contains_key(digest) {
                 let file = self.0.store.plugin_file(digest).await?;
-                let plugin = self.0.loader.load(file).await.map_err(CatalogError::Refused)?;
+                let plugin =
+                    self.0.loader.load(file.into()).await.map_err(CatalogError::Refused)?;
                 let known = record.version(digest);
                 plugin.resume(known.map(|it| counters(&it.counters)).unwrap_or_default());
                 next.loaded.insert(digest.clone(), Arc::new(plugin));
             }
         }
         next.records.insert(name.to_owned(), record.clone());
+        if check {
+            self.check_settings(&next, name)?;
+        }
         self.adopt(&mut state, next, name).await?;
         Ok(record)
     }
@@ -418,6 +468,16 @@ impl Catalog {
         let table = self.table(&next)?;
         let record = next.records.get(changed).cloned();
         self.0.store.set_plugins(record.as_slice()).await?;
+        let digests = |record: Option<&PluginRecord>| -> HashSet<String> {
+            record.into_iter().flat_map(|it| &it.versions).map(|it| it.digest.clone()).collect()
+        };
+        let kept = digests(record.as_ref());
+        for gone in digests(state.records.get(changed)).difference(&kept) {
+            // Still under the lock: somebody may load the same file again.
+            if let Err(error) = self.0.store.remove_plugin_file(gone).await {
+                tracing::warn!(plugin = changed, %error, "the file of a version was not removed");
+            }
+        }
         let needed = needed(&next);
         next.loaded.retain(|digest, _| needed.contains(digest));
         self.0.table.store(Arc::new(table));

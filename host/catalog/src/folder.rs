@@ -1,11 +1,13 @@
 //! The watched folder: a file that is put there is loaded.
 
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use notify::{RecursiveMode, Watcher};
+use tokio::io::AsyncReadExt;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +20,15 @@ const QUIET: Duration = Duration::from_millis(500);
 /// How often the folder is looked at though nothing was heard of it: not every file system tells.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
+/// The longest that is waited for it to be quiet.
+const QUIET_WAIT: Duration = Duration::from_secs(5);
+
 /// What a file looked like when it was last read.
-type Seen = HashMap<PathBuf, (Option<SystemTime>, u64)>;
+type Seen = HashMap<PathBuf, Looks>;
+
+/// What tells a file from another: when it was written, its size, its inode, and when anything of
+/// that was changed last.
+type Looks = (Option<SystemTime>, u64, u64, i64);
 
 /// Watches a folder of `.wasm` files and loads what is new, until `stop`. A file that cannot be
 /// used is reported in the log, once, and changes nothing. Returns once the files that are there
@@ -39,7 +48,10 @@ pub async fn watch(
         let next = || async {
             tokio::select! {
                 () = changed.notified() => {
-                    while tokio::time::timeout(QUIET, changed.notified()).await.is_ok() {}
+                    let until = tokio::time::Instant::now() + QUIET_WAIT;
+                    while tokio::time::Instant::now() < until
+                        && tokio::time::timeout(QUIET, changed.notified()).await.is_ok()
+                    {}
                 }
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
@@ -54,7 +66,13 @@ pub async fn watch(
 }
 
 fn watcher(folder: &Path, changed: Arc<Notify>) -> Option<notify::RecommendedWatcher> {
-    let watching = notify::recommended_watcher(move |_| changed.notify_one()).and_then(|mut it| {
+    let heard = move |event: notify::Result<notify::Event>| {
+        // Reading the folder is no change of it.
+        if !event.is_ok_and(|event| event.kind.is_access()) {
+            changed.notify_one();
+        }
+    };
+    let watching = notify::recommended_watcher(heard).and_then(|mut it| {
         it.watch(folder, RecursiveMode::NonRecursive)?;
         Ok(it)
     });
@@ -82,14 +100,15 @@ async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Res
             seen.insert(path, state);
             continue;
         }
-        let wasm = match tokio::fs::read(&path).await {
+        let wasm = match read(&path, catalog.file_bytes_max()).await {
             Ok(wasm) => wasm,
             Err(error) => {
                 tracing::error!("a plugin was not loaded: {file}: {error}");
+                seen.insert(path, state);
                 continue;
             }
         };
-        match catalog.load_from_folder(wasm).await {
+        match catalog.load_from_folder(wasm.into()).await {
             Ok(loaded) => {
                 let (plugin, version, sha256) = (loaded.name, loaded.version, loaded.digest);
                 match loaded.took {
@@ -110,8 +129,16 @@ async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Res
     Ok(())
 }
 
-/// The files, with when they were written and their sizes.
-async fn wasm_files(folder: &Path) -> std::io::Result<Vec<(PathBuf, (Option<SystemTime>, u64))>> {
+/// Reads a file, and no more of it than a plugin may have.
+async fn read(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
+    let file = tokio::fs::File::open(path).await?;
+    let mut bytes = Vec::new();
+    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).await?;
+    Ok(bytes)
+}
+
+/// The files, and what each looks like. What is no regular file is none.
+async fn wasm_files(folder: &Path) -> std::io::Result<Vec<(PathBuf, Looks)>> {
     let mut entries = tokio::fs::read_dir(folder).await?;
     let mut files = Vec::new();
     while let Some(entry) = entries.next_entry().await? {
@@ -120,8 +147,9 @@ async fn wasm_files(folder: &Path) -> std::io::Result<Vec<(PathBuf, (Option<Syst
             continue;
         }
         // A file that is gone by now is none.
-        if let Ok(metadata) = tokio::fs::metadata(&path).await {
-            files.push((path, (metadata.modified().ok(), metadata.len())));
+        let Ok(it) = tokio::fs::metadata(&path).await else { continue };
+        if it.is_file() {
+            files.push((path, (it.modified().ok(), it.len(), it.ino(), it.ctime_nsec())));
         }
     }
     Ok(files)

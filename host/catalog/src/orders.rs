@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use trellis_plugin_host::Plugin;
+use trellis_plugin_host::{Plugin, Traits};
 use trellis_store::{DeviceKey, Orders, Settings, TagOrders};
 
 use crate::catalog::{Catalog, fits, known};
@@ -34,10 +34,18 @@ impl Catalog {
         let kept = kept(settings)?;
         let mut state = self.0.state.lock().await;
         let mut next = state.clone();
-        let mut record = known(&state, name)?.clone();
+        // What was set for a plugin that is gone can still be taken back.
+        let found = match state.records.get(name) {
+            Some(record) if kept.is_none() => record,
+            _ => known(&state, name)?,
+        };
+        let mut record = found.clone();
+        let checks = kept.is_some();
         record.settings = kept;
         next.records.insert(name.to_owned(), record);
-        self.check_settings(&next, name)?;
+        if checks {
+            self.check_settings(&next, name)?;
+        }
         self.adopt(&mut state, next, name).await
     }
 
@@ -61,13 +69,14 @@ impl Catalog {
         check_tag(tag)?;
         let kept = kept(settings)?;
         let orders = Orders { tags: [tag.to_owned()].into(), ..Orders::default() };
+        let checks = kept.is_some();
         self.change_tag(
             tag,
             |said| match kept {
                 Some(kept) => drop(said.settings.insert(plugin.to_owned(), kept)),
                 None => drop(said.settings.remove(plugin)),
             },
-            |table| check_effective(table, plugin, &orders),
+            |table| if checks { check_effective(table, plugin, &orders) } else { Ok(()) },
         )
         .await
     }
@@ -93,10 +102,21 @@ impl Catalog {
         Ok(self.0.store.orders(device).await?)
     }
 
-    /// The plugin that a device is pinned to, by itself or by a tag.
-    pub async fn pinned(&self, device: &DeviceKey) -> Result<Option<String>, CatalogError> {
+    /// The version that is to serve a device in its next session: of the plugin that it is pinned
+    /// to, else of the one that it `used` last.
+    pub async fn serving_device(
+        &self,
+        device: &DeviceKey,
+        used: Option<String>,
+    ) -> Result<Option<Arc<Plugin>>, CatalogError> {
         let orders = self.0.store.orders(device).await?;
-        Ok(self.0.table.load().pinned(&orders).map(str::to_owned))
+        let table = self.0.table.load();
+        let Some(plugin) = table.pinned(&orders).map(str::to_owned).or(used) else {
+            return Ok(None);
+        };
+        let orders = Orders { plugin: Some(plugin), ..orders };
+        let selected = table.select(device.as_str(), &Traits::default(), &orders);
+        Ok(selected.map(|it| it.plugin))
     }
 
     /// Gives a device a tag.
@@ -147,12 +167,15 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let kept = kept(settings)?;
         let table = self.0.table.load_full();
-        self.change_orders(device, |orders| {
-            match kept {
-                Some(kept) => drop(orders.settings.insert(plugin.to_owned(), kept)),
-                None => drop(orders.settings.remove(plugin)),
+        self.change_orders(device, |orders| match kept {
+            Some(kept) => {
+                orders.settings.insert(plugin.to_owned(), kept);
+                check_effective(&table, plugin, orders)
             }
-            check_effective(&table, plugin, orders)
+            None => {
+                orders.settings.remove(plugin);
+                Ok(())
+            }
         })
         .await
     }

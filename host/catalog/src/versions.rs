@@ -7,6 +7,9 @@ use crate::error::CatalogError;
 /// Versions that served before and can be gone back to.
 const EARLIER_MAX: usize = 20;
 
+/// Versions that are gone and of which that is remembered.
+const REMOVED_MAX: usize = 1_000;
+
 /// What became of a version that was loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Took {
@@ -122,7 +125,7 @@ pub(crate) fn remove(record: &mut PluginRecord, digest: &str) -> Result<(), Cata
     }
     record.versions.retain(|it| it.digest != digest);
     record.earlier.retain(|it| it != digest);
-    record.removed.insert(digest.to_owned());
+    forget(record, [digest.to_owned()]);
     Ok(())
 }
 
@@ -140,19 +143,33 @@ fn begin_trial(record: &mut PluginRecord, digest: &str, share: u32) {
     record.last_trial = None;
 }
 
+/// Notes versions that are gone.
+pub(crate) fn forget(record: &mut PluginRecord, digests: impl IntoIterator<Item = String>) {
+    record.removed.extend(digests);
+    while record.removed.len() > REMOVED_MAX {
+        record.removed.pop_first();
+    }
+}
+
 /// Drops the oldest versions beyond `versions_max` that neither serve nor served last.
 fn drop_oldest(record: &mut PluginRecord, versions_max: usize) {
     let mut surplus = record.versions.len().saturating_sub(versions_max.max(1));
     let trial = record.trial.as_ref().map(|trial| trial.digest.clone());
     let kept = [record.active.clone(), trial, record.earlier.last().cloned()];
     let last = record.versions.last().map(|it| it.digest.clone());
+    let mut dropped = Vec::new();
     record.versions.retain(|it| {
         let goes = surplus > 0
             && !kept.contains(&Some(it.digest.clone()))
             && last.as_ref() != Some(&it.digest);
-        surplus -= usize::from(goes);
+        if goes {
+            surplus -= 1;
+            dropped.push(it.digest.clone());
+        }
         !goes
     });
+    // A file of the folder that is one of them must not come back as something new.
+    forget(record, dropped);
     let versions = &record.versions;
     record.earlier.retain(|digest| versions.iter().any(|it| it.digest == *digest));
 }
@@ -228,6 +245,7 @@ mod tests {
         }
         let kept: Vec<&str> = record.versions.iter().map(|it| it.version.as_str()).collect();
         assert_eq!(kept, ["1.1.0", "1.8.0", "1.9.0"]);
+        assert!(record.removed.contains(&version(2).digest), "it must not come back as new");
     }
 
     #[test]

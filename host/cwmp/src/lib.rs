@@ -35,7 +35,7 @@ pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use messages::*;
 pub use parameters::{Parameter, ParameterList, ValueType};
 pub use quirk::{Quirk, Quirks, Sighting};
-pub use secret::{Secret, is_secret};
+pub use secret::{Secret, is_secret, is_secret_setting};
 pub use style::{Booleans, Style};
 pub use time::Time;
 pub use version::{CwmpVersion, namespace};

@@ -44,6 +44,22 @@ pub fn is_secret(name: &str) -> bool {
     last.ends_with("pin") || SECRET_WORDS.iter().any(|word| last.contains(word))
 }
 
+/// What the name of a setting or of an argument holds besides when its value is a secret. Parameters
+/// of devices are not called so.
+const SECRET_SETTINGS: [&str; 4] = ["passwd", "token", "community", "apikey"];
+
+/// Whether a setting or an argument of an action is a secret, as far as its name tells.
+pub fn is_secret_setting(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace(['-', '_'], "");
+    name.split('.').any(|part| {
+        let is_key = part.ends_with("key") && !part.ends_with("parameterkey") && part != "key";
+        is_secret(part)
+            || is_key
+            || matches!(part, "pass" | "pin")
+            || SECRET_SETTINGS.iter().any(|word| part.contains(word))
+    })
+}
+
 // === impl Secret ===
 
 impl fmt::Debug for Secret {

@@ -57,9 +57,8 @@ pub(crate) async fn queue(
     Parameters(parameters): Parameters<QueueParameters>,
     body::Json(arguments): body::Json<Value>,
 ) -> Result<(StatusCode, Json<ActionView>), Problem> {
-    let pinned = server.catalog.pinned(&device).await?;
-    let plugin = pinned.or(header.plugin.map(|(name, _)| name));
-    let Some(plugin) = plugin.and_then(|name| server.catalog.serving(&name)) else {
+    let used = header.plugin.map(|(name, _)| name);
+    let Some(plugin) = server.catalog.serving_device(&device, used).await? else {
         return Err(Problem::new(StatusCode::CONFLICT, "no plugin serves the device"));
     };
     let manifest = &plugin.manifest;
@@ -78,6 +77,7 @@ pub(crate) async fn queue(
         created_ms: Timestamp::now().as_millisecond(),
         work: Work::Action { name, arguments: arguments.to_string() },
         sent_ms: None,
+        attempts: 0,
         result: None,
     };
     let id = server.store.enqueue_task(&device, &task).await?;

@@ -127,6 +127,7 @@ pub(crate) async fn make_token(
     State(server): State<Arc<Server>>,
     body::Json(wanted): body::Json<TokenWanted>,
 ) -> Result<(StatusCode, Json<NewToken>), Problem> {
+    let _one_at_a_time = server.tokens.0.lock().await;
     match add_token(server.store.as_ref(), &wanted.name).await {
         Ok(token) => Ok((StatusCode::CREATED, Json(NewToken { name: wanted.name, token }))),
         Err(TokenError::Store(error)) => Err(error.into()),
@@ -141,6 +142,7 @@ pub(crate) async fn revoke_token(
     State(server): State<Arc<Server>>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
+    let _one_at_a_time = server.tokens.0.lock().await;
     let tokens = server.store.api_tokens().await?;
     if tokens.iter().all(|it| it.name == name) && !tokens.is_empty() {
         let why = "it is the last token: make another one first";

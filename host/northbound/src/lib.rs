@@ -18,6 +18,6 @@ mod time;
 mod tokens;
 mod transcripts;
 
-pub use crate::listener::{Calls, Listener, ListenerError, Server};
+pub use crate::listener::{Calls, Listener, ListenerError, Server, TokenChanges};
 pub use crate::metrics::{Metrics, MetricsError};
 pub use crate::tokens::{TokenError, add_token, first_token};

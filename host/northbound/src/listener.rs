@@ -38,7 +38,13 @@ pub struct Server {
     pub metrics: Metrics,
     /// Calls of devices that nobody waits for.
     pub calls: Calls,
+    /// One change of the tokens at a time.
+    pub tokens: TokenChanges,
 }
+
+/// One change of the tokens at a time: what is checked before it must hold until it is made.
+#[derive(Debug, Default)]
+pub struct TokenChanges(pub(crate) tokio::sync::Mutex<()>);
 
 /// Calls of devices that nobody waits for: they end with the listener.
 #[derive(Clone)]

@@ -169,7 +169,7 @@ pub(crate) async fn load(
     file: Bytes,
 ) -> Result<(StatusCode, Json<LoadedView>), Problem> {
     let share = parameters.trial.map(share).transpose()?;
-    let loaded = server.catalog.load(file.into(), &by, share).await?;
+    let loaded = server.catalog.load(file, &by, share).await?;
     tracing::info!(
         by,
         plugin = loaded.name,

@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use trellis_session::is_secret;
+use trellis_session::is_secret_setting;
 use trellis_store::Settings;
 use utoipa::ToSchema;
 
@@ -162,11 +162,10 @@ pub(crate) async fn set_of_device(
 pub(crate) fn shown(settings: Object) -> Object {
     let show = |(name, value): (String, Value)| {
         let value = match value {
-            Value::Object(fields) => Value::Object(shown(fields)),
-            Value::Array(items) => Value::Array(items.into_iter().map(shown_item).collect()),
             Value::Null => Value::Null,
-            _ if is_secret(&name) => Value::String(SECRET.to_owned()),
-            value => value,
+            // Whatever is below it is the secret.
+            _ if is_secret_setting(&name) => Value::String(SECRET.to_owned()),
+            value => shown_item(value),
         };
         (name, value)
     };

@@ -123,8 +123,17 @@ pub(crate) async fn check(
     };
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     request.extensions_mut().insert(Operator(name.clone()));
-    let response = next.run(request).await;
-    if !method.is_safe() {
+    if method.is_safe() {
+        return Ok(next.run(request).await);
+    }
+    // A change is made to its end, also for a client that hangs up: half of one is none.
+    let changed = tokio::spawn(next.run(request)).await;
+    let response = changed.map_err(|error| {
+        tracing::error!(%error, "a change through the API failed");
+        let why = "the server failed; the log says how";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why).into_response()
+    })?;
+    {
         // Who did what, for those who ask later.
         let status = response.status().as_u16();
         tracing::info!(target: "audit", by = name, %method, path, status, "api");

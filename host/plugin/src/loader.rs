@@ -83,7 +83,7 @@ impl Loader {
 
     /// Loads a file. Compiles it unless that was done before, which may take seconds: not on the
     /// session's path. The error says what is wrong with the file and what to change.
-    pub async fn load(&self, wasm: Vec<u8>) -> Result<Plugin, String> {
+    pub async fn load(&self, wasm: bytes::Bytes) -> Result<Plugin, String> {
         let bytes = u64::try_from(wasm.len()).unwrap_or(u64::MAX);
         let limit = self.settings.file_bytes_max;
         if bytes > limit {

@@ -73,6 +73,21 @@ impl Manifest {
         semver::Version::parse(&manifest.version).map_err(|error| {
             format!("the version {:?} is not a semantic version: {error}", manifest.version)
         })?;
+        for (what, bytes, limit) in [
+            ("the version", manifest.version.len(), 64),
+            ("the description", manifest.description.len(), 1_000),
+        ] {
+            if bytes > limit {
+                return Err(format!("{what} has {bytes} bytes; the limit is {limit}"));
+            }
+        }
+        for (what, count, limit) in
+            [("matchers", manifest.matchers.len(), 64), ("actions", manifest.actions.len(), 64)]
+        {
+            if count > limit {
+                return Err(format!("it has {count} {what}; the limit is {limit}"));
+            }
+        }
         for matcher in &manifest.matchers {
             matcher.check()?;
         }

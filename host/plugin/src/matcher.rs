@@ -41,6 +41,9 @@ pub struct Matcher {
     pub root: Option<String>,
 }
 
+/// The longest text of a matcher, in bytes.
+const PATTERN_BYTES_MAX: usize = 256;
+
 /// How closely a matcher describes a device: first the fields given exactly, then the
 /// characters given in the others. The closest one wins.
 pub type Specificity = (usize, usize);
@@ -120,7 +123,13 @@ impl Matcher {
         let ours: Vec<_> = self.fields().collect();
         let theirs: Vec<_> = other.fields().collect();
         let same_fields = ours.iter().map(|it| it.0).eq(theirs.iter().map(|it| it.0));
+        let is_pattern = |text: &str| text.contains(['*', '?']);
+        // What is quickly seen goes first.
+        let differ = |((_, one), (_, other)): (&(Field, &str), &(Field, &str))| {
+            !is_pattern(one) && !is_pattern(other) && one != other
+        };
         same_fields
+            && !ours.iter().zip(&theirs).any(differ)
             && specificity(ours.iter().copied()) == specificity(theirs.iter().copied())
             && ours.iter().zip(&theirs).all(|((_, one), (_, other))| {
                 overlap(&one.chars().collect::<Vec<_>>(), &other.chars().collect::<Vec<_>>())
@@ -133,7 +142,15 @@ impl Matcher {
 
     /// Makes it ready. Fails on a pattern that cannot be read.
     pub fn compile(&self) -> Result<CompiledMatcher, String> {
-        let compiled = self.fields().map(|(field, text)| Ok((field, Pattern::new(text)?)));
+        let compiled = self.fields().map(|(field, text)| {
+            if text.len() > PATTERN_BYTES_MAX {
+                let (name, bytes) = (field.name(), text.len());
+                return Err(format!(
+                    "the {name} of a matcher has {bytes} bytes; the limit is {PATTERN_BYTES_MAX}"
+                ));
+            }
+            Ok((field, Pattern::new(text)?))
+        });
         let fields = compiled.collect::<Result<_, String>>()?;
         Ok(CompiledMatcher { fields, specificity: specificity(self.fields()) })
     }

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
-use trellis_cwmp::{Message, Operation, Parameter, ParameterList, Secret, is_secret};
+use trellis_cwmp::{
+    Message, Operation, Parameter, ParameterList, Secret, is_secret, is_secret_setting,
+};
 
 /// A secret shorter than this is not looked for elsewhere: it would be found everywhere.
 const LOOKED_FOR_BYTES_MIN: usize = 4;
@@ -76,6 +78,10 @@ impl Redactor {
 
     fn value(&mut self, name: &str, value: &mut Value) {
         match value {
+            // Whatever is below a secret is one.
+            Value::Object(fields) if is_secret_setting(name) => {
+                fields.iter_mut().for_each(|(_, value)| self.value("secret", value));
+            }
             Value::Object(fields) => {
                 // A list of parameters often names them beside their values.
                 let named = fields.get("name").and_then(Value::as_str).is_some_and(is_secret);
@@ -84,11 +90,11 @@ impl Redactor {
                     self.value(stands_for, value);
                 }
             }
-            Value::Array(items) if is_secret(name) => {
+            Value::Array(items) if is_secret_setting(name) => {
                 items.iter_mut().for_each(|item| self.value(name, item));
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.value(name, item)),
-            Value::String(text) if is_secret(name) => *text = self.mark(text),
+            Value::String(text) if is_secret_setting(name) => *text = self.mark(text),
             _ => {}
         }
     }

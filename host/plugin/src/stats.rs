@@ -1,7 +1,7 @@
 //! What the runs of one version of a plugin have used and how they ended.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
@@ -40,6 +40,12 @@ pub(crate) struct Used {
 pub(crate) struct Stats {
     counters: Mutex<Counters>,
     labels: [(&'static str, String); 2],
+    /// Made when first used: a file that is only checked leaves no trace in the metrics.
+    meters: OnceLock<Meters>,
+}
+
+/// Where the metrics count.
+struct Meters {
     runs: Counter,
     rpcs: Counter,
     fuel: Counter,
@@ -59,16 +65,7 @@ impl Stats {
     /// Counts from zero, for this version.
     pub(crate) fn new(plugin: &str, version: &str) -> Self {
         let labels = [("plugin", plugin.to_owned()), ("version", version.to_owned())];
-        Self {
-            counters: Mutex::default(),
-            runs: metrics::counter!("trellis_plugin_runs_total", &labels),
-            rpcs: metrics::counter!("trellis_plugin_rpcs_total", &labels),
-            fuel: metrics::counter!("trellis_plugin_fuel_total", &labels),
-            busy: metrics::histogram!("trellis_plugin_busy_seconds", &labels),
-            parked: metrics::histogram!("trellis_plugin_parked_seconds", &labels),
-            memory: metrics::gauge!("trellis_plugin_memory_bytes_high", &labels),
-            labels,
-        }
+        Self { counters: Mutex::default(), labels, meters: OnceLock::new() }
     }
 
     /// What was counted so far.
@@ -82,11 +79,12 @@ impl Stats {
     }
 
     pub(crate) fn add(&self, used: &Used) {
-        self.runs.increment(1);
-        self.rpcs.increment(u64::from(used.rpcs));
-        self.fuel.increment(used.fuel);
-        self.busy.record(used.busy);
-        self.parked.record(used.parked);
+        let meters = self.meters.get_or_init(|| Meters::new(&self.labels));
+        meters.runs.increment(1);
+        meters.rpcs.increment(u64::from(used.rpcs));
+        meters.fuel.increment(used.fuel);
+        meters.busy.record(used.busy);
+        meters.parked.record(used.parked);
         if let Some(kind) = used.fault {
             let [plugin, version] = self.labels.clone();
             let labels = [plugin, version, ("kind", kind.to_owned())];
@@ -104,11 +102,24 @@ impl Stats {
             *counters.faults.entry(kind.to_owned()).or_default() += 1;
         }
         let high = u32::try_from(counters.memory_bytes_high).unwrap_or(u32::MAX);
-        self.memory.set(f64::from(high));
+        meters.memory.set(f64::from(high));
     }
 
     fn lock(&self) -> MutexGuard<'_, Counters> {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Meters {
+    fn new(labels: &[(&'static str, String); 2]) -> Self {
+        Self {
+            runs: metrics::counter!("trellis_plugin_runs_total", labels),
+            rpcs: metrics::counter!("trellis_plugin_rpcs_total", labels),
+            fuel: metrics::counter!("trellis_plugin_fuel_total", labels),
+            busy: metrics::histogram!("trellis_plugin_busy_seconds", labels),
+            parked: metrics::histogram!("trellis_plugin_parked_seconds", labels),
+            memory: metrics::gauge!("trellis_plugin_memory_bytes_high", labels),
+        }
     }
 }
 

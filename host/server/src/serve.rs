@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use trellis_catalog::Catalog;
 use trellis_contact::ConnectionRequests;
-use trellis_northbound::{Calls, Metrics, Server};
+use trellis_northbound::{Calls, Metrics, Server, TokenChanges};
 use trellis_plugin_host::{Loader, PluginEngine};
 use trellis_session::{ConnectionRequestKey, SessionSettings, Sessions};
 use trellis_southbound::Listener;
@@ -93,6 +93,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
         contact,
         metrics,
         calls: Calls::new(stop.clone()),
+        tokens: TokenChanges::default(),
     };
     let telling = operators.map(|it| tokio::spawn(it.serve(server, stop.clone())));
     tokio::select! {

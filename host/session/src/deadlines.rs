@@ -25,6 +25,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const ROUND_MAX: usize = 1_000;
 const AT_ONCE: usize = 32;
 
+/// How long a plugin may take over one.
+const EXPIRED_MAX: Duration = Duration::from_secs(30);
+
 impl Sessions {
     /// Calls plugins whose deadlines have passed, until `stop`. A device that is in a session is
     /// left to it; its turn comes after that, if the deadline is still there.
@@ -64,19 +67,28 @@ impl Shared {
         let superseded = handle.superseded.clone();
         let end = End { shared: self, device: deadline.device.clone(), handle };
         let name = deadline.name.clone();
-        let expired = superseded.run_until_cancelled(self.call_expired(deadline)).await;
-        match expired {
+        let called = superseded.run_until_cancelled(self.call_expired(deadline)).await;
+        match called {
+            // What came of it is kept to the end: an Inform that has come waits for that.
+            Some(Ok(Some(mut visit))) => {
+                visit.hand_over_recordings(&self.acs);
+                if let Err(error) = visit.keep_all(&self.acs).await {
+                    tracing::error!(name, %error, "what came of a deadline was not kept");
+                }
+            }
+            Some(Ok(None)) => {}
             Some(Err(error)) => tracing::error!(name, %error, "a deadline was not dealt with"),
-            Some(Ok(())) => {}
             None => tracing::debug!(name, "the device has come; its deadline waits"),
         }
         drop(end);
     }
 
-    async fn call_expired(&self, deadline: Deadline) -> Result<(), Lost> {
+    /// Calls the plugin; what comes of it is in the visit, to be kept. Nothing where the plugin
+    /// cannot be called now and may be later.
+    async fn call_expired(&self, deadline: Deadline) -> Result<Option<Visit>, Lost> {
         let Deadline { device, plugin: name, name: which, .. } = deadline;
         let Some(header) = self.acs.store.device(&device).await.map_err(lost)? else {
-            return Ok(());
+            return Ok(None);
         };
         let device_id = DeviceId {
             manufacturer: header.manufacturer.clone(),
@@ -91,6 +103,10 @@ impl Shared {
         let orders = self.acs.store.orders(&visit.key).await.map_err(lost)?;
         let orders = Orders { plugin: Some(name.clone()), ..orders };
         visit.plugin = self.acs.catalog.select(&visit.key, &Traits::default(), &orders);
+        if visit.plugin.is_none() && self.acs.catalog.has(&name).await {
+            // It is disabled, or could not be loaded: it may serve again.
+            return Ok(None);
+        }
         let mut notes = self.acs.store.notes(&visit.key, &name).await.map_err(lost)?;
         // It is over, whatever comes of it; the plugin may set it again.
         notes.deadlines.remove(&which);
@@ -98,14 +114,28 @@ impl Shared {
         visit.changes.notes = Some((name.clone(), notes));
         let fault = match visit.plugin.clone().filter(|it| it.plugin.expires()) {
             Some(selected) => {
-                let version = selected.plugin.manifest.version.clone();
-                visit.header.plugin = Some((name, version));
                 let context = visit.context(&self.acs).await?;
                 let hook = Hook::Expired { deadline: which.clone() };
-                let finished = run_alone(Run::start(selected.plugin, hook, context)).await;
-                let fault = finished.fault.clone();
-                visit.take_in(&self.acs, finished).await;
-                fault
+                let run = run_alone(Run::start(Arc::clone(&selected.plugin), hook, context));
+                match tokio::time::timeout(EXPIRED_MAX, run).await {
+                    Ok(finished) => {
+                        let fault = finished.fault.clone();
+                        if fault.as_ref().is_some_and(|it| it.kind == FaultKind::Busy) {
+                            return Ok(None);
+                        }
+                        visit.take_in(&self.acs, finished).await;
+                        fault
+                    }
+                    Err(_) => {
+                        let seconds = EXPIRED_MAX.as_secs();
+                        let message = format!("expired took longer than {seconds} s");
+                        let kind = FaultKind::WallTime;
+                        let fault = RunFault { kind, message, backtrace: Vec::new() };
+                        selected.plugin.count_fault(kind);
+                        visit.record_fault(fault.clone(), visit.now_ms());
+                        Some(fault)
+                    }
+                }
             }
             None => {
                 let message = format!(
@@ -122,13 +152,12 @@ impl Shared {
             began_ms: visit.began.as_millisecond(),
             took_ms: 0,
             events: vec![("deadline".to_owned(), cut(&which))],
-            plugin: visit.header.plugin.clone(),
+            plugin: visit.plugin_used(),
             outcome: cut(&outcome),
             steps: Vec::new(),
             steps_dropped: 0,
         });
         tracing::info!(deadline = which, outcome, "deadline");
-        visit.hand_over_recordings(&self.acs);
-        visit.keep_all(&self.acs).await
+        Ok(Some(visit))
     }
 }

@@ -42,5 +42,5 @@ pub use redirect::Redirect;
 pub use sessions::Sessions;
 pub use settings::{SessionSettings, UnknownDevices};
 pub use transcripts::SessionTranscript;
-pub use trellis_cwmp::{Booleans, is_secret};
+pub use trellis_cwmp::{Booleans, is_secret_setting};
 pub use trellis_store::{Credential, Holder};

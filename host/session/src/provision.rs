@@ -234,7 +234,7 @@ impl Visit {
         let RunFault { kind, message, backtrace } = fault;
         tracing::warn!(
             device = %self.key,
-            plugin = self.header.plugin.as_ref().map(|it| it.0.as_str()),
+            plugin = self.plugin_used().map(|it| it.0),
             kind = kind.name(),
             fault = message,
             backtrace = backtrace.join(" < "),
@@ -244,7 +244,7 @@ impl Visit {
         self.changes.faults.push(Fault {
             at_ms: now_ms,
             blame: "plugin".to_owned(),
-            plugin: self.header.plugin.clone(),
+            plugin: self.plugin_used(),
             kind: kind.name().to_owned(),
             message,
             backtrace,

@@ -12,6 +12,9 @@ use crate::conversation::{Conversation, Lost};
 use crate::sessions::Acs;
 use crate::visit::{Visit, lost};
 
+/// How often something is begun whose session is lost before anything of it has left.
+const ATTEMPTS_MAX: u32 = 5;
+
 const UNKNOWN: &str = "whether the device did it is not known";
 
 impl Visit {
@@ -38,8 +41,11 @@ impl Visit {
                 }
             };
             // The device knows nothing of it: the next session tries again.
-            if let Err(Lost::Unsent) = end {
-                self.changes.tasks.push((id, Task { sent_ms: None, ..task }));
+            if let Err(Lost::Unsent) = end
+                && task.attempts + 1 < ATTEMPTS_MAX
+            {
+                let attempts = task.attempts + 1;
+                self.changes.tasks.push((id, Task { sent_ms: None, attempts, ..task }));
                 self.keep(acs).await?;
                 return end;
             }

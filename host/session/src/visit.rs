@@ -426,6 +426,13 @@ impl Visit {
         self.keep_all(acs).await
     }
 
+    /// The plugin that runs, with its version; without one, the one of the last session.
+    pub(crate) fn plugin_used(&self) -> Option<(String, String)> {
+        let used = self.plugin.as_ref().map(|it| &it.plugin.manifest);
+        let used = used.map(|it| (it.name.clone(), it.version.clone()));
+        used.or_else(|| self.header.plugin.clone())
+    }
+
     /// Hands over what the plugin did, to be kept.
     pub(crate) fn hand_over_recordings(&mut self, acs: &Acs) {
         let Some(selected) = &self.plugin else { return };

@@ -210,6 +210,8 @@ pub struct Task {
     /// When it was begun, in milliseconds since 1970. A task that was begun and has no result was
     /// cut short, and whether the device did it is not known.
     pub sent_ms: Option<i64>,
+    /// How often it was begun and nothing of it had left when the session was lost.
+    pub attempts: u32,
     /// What became of it.
     pub result: Option<TaskResult>,
 }

@@ -22,6 +22,7 @@ fn task() -> Task {
         created_ms: 1,
         work: Work::Request { method: "Reboot".to_owned(), envelope: vec![1, 2] },
         sent_ms: None,
+        attempts: 0,
         result: None,
     }
 }

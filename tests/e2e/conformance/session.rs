@@ -359,6 +359,7 @@ impl Server {
             created_ms: 1,
             work: Work::Request { method: method.to_owned(), envelope: request.into_bytes() },
             sent_ms: None,
+            attempts: 0,
             result: None,
         };
         store.enqueue_task(&DeviceKey::from_text(device), &task).await.expect("queued");

@@ -123,3 +123,25 @@ async fn devices_are_listed_in_pages_and_shown_with_what_is_known_of_them() {
     let (status, problem) = server.api("GET", "/devices/none", b"");
     assert_eq!((status, &problem["title"]), (404, &json!("Not Found")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_who_revoke_the_last_two_tokens_at_once_do_not_lock_everybody_out() {
+    let server = std::sync::Arc::new(Server::start(&guests()));
+    for round in 0..5 {
+        let name = format!("other-{round}");
+        let body = json!({ "name": name }).to_string();
+        let made: Vec<_> = (0..4)
+            .map(|_| {
+                let (server, body) = (std::sync::Arc::clone(&server), body.clone());
+                std::thread::spawn(move || server.api("POST", "/tokens", body.as_bytes()).0)
+            })
+            .collect();
+        let made: Vec<u16> = made.into_iter().map(|it| it.join().expect("an answer")).collect();
+        assert_eq!(made.iter().filter(|it| **it == 201).count(), 1, "{made:?}");
+        let list = server.api_ok("GET", "/tokens", &Value::Null);
+        let mut names: Vec<String> =
+            list.as_array().expect("tokens").iter().map(|it| it["name"].to_string()).collect();
+        names.dedup();
+        assert_eq!(names.len(), round + 2, "{list}");
+    }
+}

@@ -70,3 +70,16 @@ async fn the_deadline_of_a_plugin_that_is_gone_becomes_a_fault() {
         faults[0]["message"].to_string().contains("does not serve")
     });
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_that_passes_while_its_plugin_is_disabled_waits_for_it() {
+    let server = Server::start(&guests());
+    let mut cpe = at_the_gate("wait", 1);
+    cpe.session(&server.url()).await.expect("a session");
+    let device = key(&cpe).to_string();
+    assert!(server.trellis(&["plugin", "disable", "gate"]).0);
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    assert_eq!(fact(&server, &device, "gate.expired"), Value::Null);
+    assert!(server.trellis(&["plugin", "enable", "gate"]).0);
+    until("the plugin is woken", || fact(&server, &device, "gate.expired") == "reboot");
+}

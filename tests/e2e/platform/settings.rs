@@ -75,6 +75,15 @@ async fn secrets_are_set_and_not_shown_and_what_stands_for_them_is_not_taken() {
     assert_eq!(shown, json!({ "wifi": { "passphrase": "(secret)", "ssid": "home" } }));
     let (status, answer) = server.api("PUT", path, shown.to_string().as_bytes());
     assert_eq!(status, 422, "{answer}");
+    for hidden in [
+        json!({ "passwords": ["hunter2"] }),
+        json!({ "password": { "value": "hunter2" } }),
+        json!({ "apiToken": "hunter2", "snmp-community": "hunter2", "wifi-key": 2 }),
+    ] {
+        server.api_ok("PUT", path, &hidden);
+        let shown = server.api_ok("GET", path, &Value::Null).to_string();
+        assert!(!shown.contains("hunter2") && !shown.contains(":2"), "{shown}");
+    }
     assert!(!server.log_text().contains("not-to-be-seen"));
 }
 
@@ -103,4 +112,19 @@ async fn a_device_or_a_tag_can_be_pinned_to_a_plugin_whatever_the_matchers_say()
     assert_eq!(served(&server, &cpe), "scripted");
     let path = format!("/devices/{device}/plugin");
     assert_eq!(server.api("PUT", &path, b"{\"plugin\":\"none\"}").0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_fit_no_more_stop_what_would_use_them_and_can_always_be_taken_back() {
+    let server = Server::start(&guests());
+    let path = "/plugins/scripted/settings";
+    assert!(server.trellis(&["plugin", "disable", "scripted"]).0);
+    server.api_ok("PUT", path, &json!({ "greeting": 12345 }));
+    let (ok, text) = server.trellis(&["plugin", "enable", "scripted"]);
+    assert!(!ok && text.contains("/greeting"), "{text}");
+    assert!(server.trellis(&["plugin", "remove", "scripted"]).0);
+    let wasm = super::version("7.0.2", false);
+    assert_eq!(server.api("POST", "/plugins", &wasm).0, 422);
+    server.api_ok("PUT", path, &json!({}));
+    assert_eq!(server.api("POST", "/plugins", &wasm).0, 201);
 }

@@ -211,3 +211,35 @@ async fn loading_and_rolling_back_under_load_costs_no_session() {
     }
     changing.await.expect("every change is made");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_was_dropped_for_newer_ones_does_not_come_back_from_the_folder() {
+    let mut server = Server::with_config(&guests(), "[plugins]\nversions-max = 2\n");
+    for number in 2..=4 {
+        let wasm = version(&format!("7.0.{number}"), false);
+        assert_eq!(server.api("POST", "/plugins", &wasm).0, 201);
+    }
+    server.kill();
+    server.restart();
+    assert_eq!(served_by(&server, 1).await, "7.0.4");
+    let files = std::fs::read_dir(server.data().join("plugins")).expect("a folder").count();
+    assert_eq!(files, 3, "two versions of scripted, one of gate");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_file_in_the_folder_holds_up_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("folder.wasm")).expect("made");
+    std::os::unix::fs::symlink("/dev/zero", at("endless.wasm")).expect("linked");
+    std::os::unix::fs::symlink("/no/such/file", at("dangling.wasm")).expect("linked");
+    let fifo = std::process::Command::new("mkfifo").arg(at("fifo.wasm")).status();
+    assert!(fifo.expect("mkfifo runs").success());
+    file(folder.path(), "good.wasm", &version("7.0.1", false));
+    let server = Server::start(folder.path());
+    assert_eq!(served_by(&server, 1).await, "7.0.1");
+    file(folder.path(), "good.wasm", &version("7.0.2", false));
+    until("the newer version serves", || {
+        server.api_ok("GET", "/plugins/scripted", &Value::Null)["version"] == "7.0.2"
+    });
+}

@@ -224,7 +224,7 @@ pub(crate) fn load(wasm: Vec<u8>) -> Result<Arc<Plugin>, String> {
     let settings = LoaderSettings { data: folder.path().to_owned(), ..LoaderSettings::default() };
     let loader = Loader::new(engine, settings).map_err(|error| error.to_string())?;
     let runtime = runtime().map_err(|error| error.to_string())?;
-    runtime.block_on(loader.load(wasm)).map(Arc::new)
+    runtime.block_on(loader.load(wasm.into())).map(Arc::new)
 }
 
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
