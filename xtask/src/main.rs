@@ -13,6 +13,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::steps::{cargo, run};
+
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Builds, tests, demonstrates and measures Trellis.")]
 struct Cli {
@@ -33,7 +35,11 @@ enum Command {
     /// Check formatting and lints.
     Lint,
     /// Build the plugins into target/plugins.
-    Plugins,
+    Plugins {
+        /// Build the examples in other languages too.
+        #[arg(long)]
+        all: bool,
+    },
     /// Measure the server.
     Bench {
         #[command(subcommand)]
@@ -68,6 +74,12 @@ enum BenchCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Latency of sessions while one in ten runs a plugin that misbehaves.
+    Hostile {
+        /// How long to measure each, in seconds.
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -79,7 +91,14 @@ fn main() -> ExitCode {
             fuzz::run_targets(arguments.target.as_deref(), arguments.seconds)
         }
         Command::Lint => test::lint(),
-        Command::Plugins => plugins::build().map(|_| ()),
+        Command::Plugins { all } => plugins::build().and_then(|_| {
+            if all {
+                run(cargo().args(["build", "--locked", "-p", "trellis"]))?;
+                plugins::build_languages()?;
+            }
+            Ok(())
+        }),
+        Command::Bench { what: BenchCommand::Hostile { seconds } } => bench::hostile(seconds),
         Command::Bench { what: BenchCommand::Session { sessions, json } } => {
             bench::session(sessions, json)
         }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use crate::steps::{announce, cargo, root, run, target};
+use crate::steps::{announce, binary, cargo, root, run, target, works};
 
 /// The workspaces of plugins in Rust, and the folder in `target` that each one's files go to: those
 /// that ship, the examples, and those that tests use.
@@ -36,6 +36,36 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
         workspace(from, to)?;
     }
     Ok(target().join("plugins"))
+}
+
+/// The examples that are written in other languages, and what building each needs.
+const LANGUAGES: [(&str, &[&str]); 4] = [
+    ("rust", &[]),
+    ("javascript", &["node", "npm"]),
+    ("python", &["python3", "make"]),
+    ("c", &["python3", "make"]),
+];
+
+/// Builds the examples in all languages, with the server's own command. Where a tool is missing that
+/// says so; where CI runs, that is an error.
+pub(crate) fn build_languages() -> anyhow::Result<()> {
+    for (language, tools) in LANGUAGES {
+        if let Some(tool) = tools.iter().find(|tool| !works(tool, &["--version"])) {
+            if std::env::var_os("CI").is_some() {
+                bail!("the example in {language} cannot be built: {tool} is not installed");
+            }
+            announce(&format!("SKIPPED: the example in {language}, since {tool} is not installed"));
+            continue;
+        }
+        announce(&format!("building the example in {language}"));
+        run(Command::new(binary("debug", "trellis"))
+            .current_dir(root())
+            .args(["plugin", "build"])
+            .arg(format!("plugins/examples/{language}"))
+            .env_remove("CARGO_TARGET_DIR")
+            .stdout(std::process::Stdio::null()))?;
+    }
+    Ok(())
 }
 
 /// Builds one workspace of plugins and copies what it makes into `target/<to>`.

@@ -9,6 +9,7 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
     plugins::build()?;
     announce("building the server, the simulated devices and the tests");
     run(cargo().args(["build", "--locked", "--workspace", "--all-targets"]))?;
+    plugins::build_languages()?;
     announce("running the tests");
     if works("cargo", &["nextest", "--version"]) {
         run(cargo().args(["nextest", "run", "--locked", "--workspace", "--no-fail-fast"]))?;

@@ -129,7 +129,8 @@ impl WasiHttpHooks for Gate {
             })??;
             let response = response
                 .map(|body| limited(body.boxed_unsync(), body_bytes, Error::HttpResponseBodySize));
-            Ok((response, Box::new(io) as Io))
+            let io: Io = Box::new(io);
+            Ok((response, io))
         })
     }
 }

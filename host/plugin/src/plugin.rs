@@ -76,7 +76,9 @@ impl Plugin {
     /// Checks the arguments of one of its actions, which must be there.
     pub fn check_arguments(&self, action: &str, arguments: &Value) -> Result<(), String> {
         match self.actions.get(action) {
-            Some(schema) => schema.check(arguments),
+            Some(schema) => schema
+                .check(arguments)
+                .map_err(|why| format!("the arguments of {action} do not fit: {why}")),
             None => Err(format!("the plugin {} has no action {action:?}", self.name)),
         }
     }

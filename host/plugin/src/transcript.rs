@@ -12,7 +12,7 @@ use trellis_cwmp::{
 };
 
 use crate::hook::{Answer, Hook};
-use crate::recording::{Call, Recording};
+use crate::recording::{Call, Recording, Rpc};
 use crate::redact::Redactor;
 use crate::state::{Context, FactValue, Notes, Portions};
 
@@ -232,7 +232,7 @@ pub(crate) fn read(envelope: &str) -> Result<Message, String> {
 
 impl CallRecord {
     /// The request and the answer of an RPC.
-    pub fn rpc(&self) -> Option<Result<(Message, Result<Message, String>), String>> {
+    pub fn rpc(&self) -> Option<Result<Rpc, String>> {
         let Self::Rpc { request, answer } = self else { return None };
         let answer = match answer {
             Ok(answer) => match read(answer) {
@@ -241,7 +241,7 @@ impl CallRecord {
             },
             Err(why) => Err(why.clone()),
         };
-        Some(read(request).map(|request| (request, answer)))
+        Some(read(request).map(|request| Rpc { request, answer }))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
-use trellis_plugin_host::{CallRecord, Transcript};
+use trellis_plugin_host::{CallRecord, Rpc, Transcript};
 
 use crate::show::{show_fact, show_message, show_outcome};
 
@@ -58,15 +58,11 @@ impl Kind {
 pub fn differences(old: &Transcript, new: &Transcript) -> Vec<Difference> {
     let mut found = Vec::new();
     compare(Kind::Request, &requests(old), &requests(new), &mut found);
-    for (kind, last) in [
-        (Kind::Memory, last_memory as fn(&Transcript) -> Vec<String>),
-        (Kind::Deadline, last_deadlines),
-        (Kind::Fact, last_facts),
-        (Kind::Log, log_lines),
-        (Kind::Outcome, outcome),
-    ] {
-        compare(kind, &last(old), &last(new), &mut found);
-    }
+    compare(Kind::Memory, &last_memory(old), &last_memory(new), &mut found);
+    compare(Kind::Deadline, &last_deadlines(old), &last_deadlines(new), &mut found);
+    compare(Kind::Fact, &last_facts(old), &last_facts(new), &mut found);
+    compare(Kind::Log, &log_lines(old), &log_lines(new), &mut found);
+    compare(Kind::Outcome, &outcome(old), &outcome(new), &mut found);
     found
 }
 
@@ -110,7 +106,7 @@ pub(crate) fn masked(text: &str) -> String {
 fn requests(transcript: &Transcript) -> Vec<String> {
     let calls = transcript.calls.iter().filter_map(|call| match call {
         CallRecord::Rpc { .. } => match call.rpc() {
-            Some(Ok((request, _))) => Some(show_message(&request).join("\n")),
+            Some(Ok(Rpc { request, .. })) => Some(show_message(&request).join("\n")),
             _ => Some("a request that cannot be read".to_owned()),
         },
         CallRecord::Refused { method, why } => Some(format!("{method}, refused: {why}")),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use trellis_cwmp::*;
-use trellis_plugin_host::{Next, Plugin, Redactor, Run, Transcript};
+use trellis_plugin_host::{Next, Plugin, Redactor, Rpc, Run, Transcript};
 
 use crate::device::UNKNOWN_TIME;
 use crate::differences::{Difference, differences};
@@ -66,7 +66,7 @@ impl Recorded {
         recorded.learn(&context.inform_parameters);
         for call in &transcript.calls {
             let Some(rpc) = call.rpc() else { continue };
-            let (request, answer) = rpc?;
+            let Rpc { request, answer } = rpc?;
             if let Ok(Message::GetParameterValuesResponse(it)) = &answer {
                 recorded.learn(&it.parameter_list);
             }

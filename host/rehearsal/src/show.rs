@@ -1,7 +1,7 @@
 //! Transcripts for people: what was asked, what was answered, and what came of it.
 
 use trellis_cwmp::{Message, ParameterList};
-use trellis_plugin_host::{Answer, CallRecord, FactValue, Hook, Outcome, Transcript};
+use trellis_plugin_host::{Answer, CallRecord, FactValue, Hook, Outcome, Rpc, Transcript};
 
 /// A whole transcript, a line for each thing.
 pub fn show_transcript(transcript: &Transcript) -> String {
@@ -21,7 +21,7 @@ pub fn show_transcript(transcript: &Transcript) -> String {
 pub fn show_call(call: &CallRecord) -> Vec<String> {
     match call {
         CallRecord::Rpc { .. } => match call.rpc() {
-            Some(Ok((request, answer))) => {
+            Some(Ok(Rpc { request, answer })) => {
                 let mut lines = arrow(">", show_message(&request));
                 lines.extend(match answer {
                     Ok(answer) => arrow("<", show_message(&answer)),

@@ -24,7 +24,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the server.
     Serve(ServeArguments),
-    /// Plugins: load, list, show, try, roll back.
+    /// Plugins: write, build, check and test them; load, list, show and roll them back.
     Plugin {
         #[command(subcommand)]
         command: PluginCommand,

@@ -3,6 +3,7 @@
 
 mod canned;
 mod client;
+mod hostile;
 mod measure;
 mod messages;
 mod process;
@@ -39,6 +40,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Latency of sessions while one in ten runs a plugin that misbehaves.
+    Hostile {
+        /// The server to measure.
+        #[arg(long)]
+        server: PathBuf,
+        /// The folder with the plugin `scripted`.
+        #[arg(long)]
+        plugins: PathBuf,
+        /// How long to measure each, in seconds.
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+    },
     /// Serve canned bytes until killed.
     Canned {
         /// Where.
@@ -52,6 +65,9 @@ async fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Session { server, plugins, sessions, parked, json } => {
             measure::session(&server, &plugins, sessions, parked, json).await
+        }
+        Command::Hostile { server, plugins, seconds } => {
+            hostile::hostile(&server, &plugins, seconds).await
         }
         Command::Canned { listen } => canned::serve(listen).await,
     }

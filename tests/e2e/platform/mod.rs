@@ -6,6 +6,7 @@ mod api;
 mod bench;
 mod deadlines;
 mod http;
+mod languages;
 mod replay;
 mod settings;
 mod versions;

@@ -17,10 +17,10 @@ use crate::output::{self, bold};
 pub(crate) struct CheckArguments {
     /// The plugin's file.
     #[arg(value_name = "FILE")]
-    file: PathBuf,
+    pub(crate) file: PathBuf,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use crate::client::{ApiArguments, Client};
 use crate::commands::bench::{self, CheckArguments, TestArguments};
+use crate::commands::build::{BuildArguments, build};
+use crate::commands::new::{NewArguments, new};
 use crate::output::{self, bold, number, table, text};
 
 #[derive(Debug, Subcommand)]
@@ -22,6 +24,10 @@ pub(crate) enum PluginCommand {
         #[arg(long, value_name = "PERCENT")]
         trial: Option<f64>,
     },
+    /// Make a folder with a new plugin that builds and whose test passes.
+    New(NewArguments),
+    /// Build the plugin of a folder, whatever it is written in, and check what was built.
+    Build(BuildArguments),
     /// Check a plugin's file without a server: what it is, and whether it would be taken.
     Check(CheckArguments),
     /// Run a plugin with a simulated device, without a server, and print what it does.
@@ -65,6 +71,13 @@ pub(crate) enum PluginCommand {
         /// The plugin.
         name: String,
     },
+    /// Show or set what holds for all devices of a plugin, over its defaults.
+    Settings {
+        /// The plugin.
+        name: String,
+        /// What is to be set in place of what was set before, as JSON; `{}` takes it back.
+        settings: Option<String>,
+    },
     /// Remove a plugin with all its versions, or one version that serves nobody.
     Remove {
         /// The plugin.
@@ -76,6 +89,8 @@ pub(crate) enum PluginCommand {
 
 pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result<()> {
     match command {
+        PluginCommand::New(arguments) => return new(arguments),
+        PluginCommand::Build(arguments) => return build(arguments),
         PluginCommand::Check(arguments) => return bench::check(arguments),
         PluginCommand::Test(arguments) => return bench::test(arguments),
         _ => {}
@@ -90,7 +105,10 @@ pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result
             eprintln!("checking and compiling {} ...", file.display());
             client.upload(&query, &wasm).with_context(|| format!("{}", file.display()))?
         }
-        PluginCommand::Check(_) | PluginCommand::Test(_) => return Ok(()),
+        PluginCommand::New(_)
+        | PluginCommand::Build(_)
+        | PluginCommand::Check(_)
+        | PluginCommand::Test(_) => return Ok(()),
         PluginCommand::List => client.get(&["plugins"])?,
         PluginCommand::Show { name } => client.get(&["plugins", name])?,
         PluginCommand::Pin { name, version } => {
@@ -101,12 +119,20 @@ pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result
         PluginCommand::Promote { name } => plugin(name, "promote")?,
         PluginCommand::Enable { name } => plugin(name, "enable")?,
         PluginCommand::Disable { name } => plugin(name, "disable")?,
+        PluginCommand::Settings { name, settings } => {
+            if let Some(settings) = settings {
+                let settings =
+                    serde_json::from_str(settings).context("the settings are not JSON")?;
+                client.put(&["plugins", name, "settings"], &settings)?;
+            }
+            client.get(&["plugins", name, "settings"])?
+        }
         PluginCommand::Remove { name, version: None } => client.delete(&["plugins", name])?,
         PluginCommand::Remove { name, version: Some(version) } => {
             client.delete(&["plugins", name, "versions", version])?
         }
     };
-    if api.json {
+    if api.json || matches!(command, PluginCommand::Settings { .. }) {
         return output::json(&answer);
     }
     output::print(&match command {

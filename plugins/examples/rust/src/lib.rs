@@ -6,7 +6,7 @@
 mod tests;
 
 use serde::Deserialize;
-use trellis_plugin::serde_json::json;
+use trellis_plugin::serde_json::{self, json};
 use trellis_plugin::{Cpe, Error, Manifest, Matcher, Plugin, Result, Value};
 
 /// Counts, in the plugin's memory of the device, how often the name was changed.
@@ -20,20 +20,34 @@ struct Settings {
     ssid: String,
 }
 
+/// What the action `set-ssid` is given. The server has held it against the action's schema.
+#[derive(Deserialize)]
+struct SetSsid {
+    ssid: String,
+}
+
 impl Plugin for Wifi {
     type Settings = Settings;
 
     /// Called when the file is loaded: there is no device yet.
     fn manifest() -> Manifest {
-        let schema = json!({
+        let ssid = json!({ "type": "string", "minLength": 1, "maxLength": 32 });
+        let settings = json!({
             "type": "object",
-            "properties": { "ssid": { "type": "string", "minLength": 1, "maxLength": 32 } },
+            "properties": { "ssid": ssid },
+            "additionalProperties": false,
+        });
+        let arguments = json!({
+            "type": "object",
+            "properties": { "ssid": ssid },
+            "required": ["ssid"],
             "additionalProperties": false,
         });
         Manifest::new("wifi-rust", env!("CARGO_PKG_VERSION"))
             .description("Sets the name of the WiFi network")
-            .serves(Matcher::new().manufacturer("Acme"))
-            .settings(schema, json!({ "ssid": "Trellis" }))
+            .serves(Matcher::new().manufacturer("Acme Broadband"))
+            .settings(settings, json!({ "ssid": "Trellis" }))
+            .action("set-ssid", "Sets the SSID until the settings say otherwise", arguments)
     }
 
     /// Called once in each session. What it returns as an error becomes the device's fault; `?`
@@ -59,6 +73,24 @@ impl Plugin for Wifi {
             cpe.log().info(format!("the SSID is now \"{ssid}\""));
         }
         Ok(())
+    }
+
+    /// Called when an operator wants the action, after `provision`, in an instance of its own. There
+    /// is one action, so its name says nothing new.
+    fn action(
+        cpe: &mut Cpe,
+        _: Settings,
+        _: &str,
+        arguments: serde_json::Value,
+    ) -> Result<serde_json::Value> {
+        let SetSsid { ssid } = serde_json::from_value(arguments)?;
+        let path = path(&cpe.root());
+
+        // Sets the value without asking for it, and needs its type.
+        cpe.set_parameter_key("wifi");
+        cpe.set([(path, Value::from(ssid.as_str()))])?;
+        cpe.fact("wifi.ssid", ssid.as_str())?;
+        Ok(json!({ "ssid": ssid }))
     }
 }
 
