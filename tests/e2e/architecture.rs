@@ -14,7 +14,13 @@ const ROOMS: [(&str, &[&str]); 10] = [
     ("trellis-catalog", &["trellis-plugin-host", "trellis-store"]),
     (
         "trellis-session",
-        &["trellis-catalog", "trellis-cwmp", "trellis-plugin-host", "trellis-store"],
+        &[
+            "trellis-catalog",
+            "trellis-cwmp",
+            "trellis-plugin-host",
+            "trellis-rehearsal",
+            "trellis-store",
+        ],
     ),
     ("trellis-southbound", &["trellis-session"]),
     ("trellis-contact", &["trellis-session", "trellis-store"]),

@@ -11,15 +11,15 @@ use tokio::sync::{Mutex, MutexGuard, Semaphore};
 use tokio_util::sync::CancellationToken;
 use trellis_plugin_host::{Canary, Counters, Loader, Plugin, Registry, Serving, Traits};
 use trellis_store::{
-    DeviceKey, Orders, PluginCounters, PluginRecord, PluginVersion, Store, StoreError, TagOrders,
-    Trial,
+    DeviceKey, Orders, PluginCounters, PluginRecord, PluginVersion, Shadow, Store, StoreError,
+    TagOrders, Trial,
 };
 
 use crate::error::CatalogError;
 use crate::settings::{Effective, Layer, Object, Origin};
 use crate::table::{Selected, Table, object};
 use crate::trial::{TrialSettings, verdict};
-use crate::versions::{self, Took, short};
+use crate::versions::{self, Took, Use, short};
 
 /// How the catalog behaves.
 #[derive(Clone, Debug)]
@@ -82,10 +82,15 @@ pub(crate) struct State {
     /// The versions that are ready to run, by digest.
     loaded: HashMap<String, Arc<Plugin>>,
     pub(crate) tags: BTreeMap<String, TagOrders>,
+    /// Plugins of whose shadows something is to be kept.
+    noted: HashSet<String>,
 }
 
 /// Files that are compiled at once.
 const LOADS_MAX: usize = 2;
+
+/// Differences of a shadow that are kept.
+const SHADOW_LAST_MAX: usize = 100;
 
 /// How often trials are judged.
 const JUDGE_EVERY: Duration = Duration::from_secs(1);
@@ -105,10 +110,10 @@ impl Catalog {
             records: store.plugins().await?.into_iter().map(|it| (it.name.clone(), it)).collect(),
             loaded: HashMap::new(),
             tags: store.tags().await?.into_iter().collect(),
+            noted: HashSet::new(),
         };
         for record in state.records.values() {
-            let trial = record.trial.as_ref().map(|trial| &trial.digest);
-            for digest in record.active.iter().chain(trial) {
+            for digest in used(record) {
                 let loaded = match store.plugin_file(digest).await {
                     Ok(file) => loader.load(file.into()).await,
                     Err(error) => Err(error.to_string()),
@@ -189,28 +194,22 @@ impl Catalog {
         Ok((record, active))
     }
 
-    /// Loads a file on behalf of `by`. It serves from the next session of each device on; with a
-    /// `share`, in hundredths of a percent, it serves that share of the plugin's devices.
-    pub async fn load(
-        &self,
-        wasm: Bytes,
-        by: &str,
-        share: Option<u32>,
-    ) -> Result<Loaded, CatalogError> {
-        self.take(wasm, by, share, false).await
+    /// Loads a file on behalf of `by`. It is used so from the next session of each device on.
+    pub async fn load(&self, wasm: Bytes, by: &str, how: Use) -> Result<Loaded, CatalogError> {
+        self.take(wasm, by, how, false).await
     }
 
     /// Loads a file of the plugin folder. One that is known, or that somebody has removed, changes
     /// nothing.
     pub(crate) async fn load_from_folder(&self, wasm: Bytes) -> Result<Loaded, CatalogError> {
-        self.take(wasm, "folder", None, true).await
+        self.take(wasm, "folder", Use::Serve, true).await
     }
 
     async fn take(
         &self,
         wasm: Bytes,
         by: &str,
-        share: Option<u32>,
+        how: Use,
         only_new: bool,
     ) -> Result<Loaded, CatalogError> {
         let _one_of_few = self.0.loads.acquire().await;
@@ -258,7 +257,7 @@ impl Catalog {
         if let Some(known) = record.version(&plugin.digest) {
             plugin.resume(counters(&known.counters));
         }
-        let took = versions::add(&mut record, version, share, self.0.settings.versions_max);
+        let took = versions::add(&mut record, version, how, self.0.settings.versions_max);
         let loaded = loaded(took);
         let mut next = state.clone();
         // One that runs already goes on counting.
@@ -284,6 +283,33 @@ impl Catalog {
     /// Lets the version on trial serve all devices.
     pub async fn promote(&self, name: &str) -> Result<PluginRecord, CatalogError> {
         self.change_checked(name, versions::promote).await
+    }
+
+    /// Ends the shadow of a plugin, which need not have one.
+    pub async fn unshadow(&self, name: &str) -> Result<PluginRecord, CatalogError> {
+        self.change(name, |record| {
+            record.shadow = None;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The version that is to be run over what the one that serves did, if there is one.
+    pub fn shadow(&self, name: &str) -> Option<Arc<Plugin>> {
+        self.0.table.load().shadows.get(name).map(Arc::clone)
+    }
+
+    /// Keeps what a shadow was found to do, with its counters.
+    pub async fn note_shadow(&self, name: &str, digest: &str, note: impl FnOnce(&mut Shadow)) {
+        let mut state = self.0.state.lock().await;
+        let shadow = state.records.get_mut(name).and_then(|record| record.shadow.as_mut());
+        if let Some(shadow) = shadow.filter(|it| it.digest == digest) {
+            note(shadow);
+            let surplus = shadow.last.len().saturating_sub(SHADOW_LAST_MAX);
+            shadow.last.drain(..surplus);
+            let name = name.to_owned();
+            state.noted.insert(name);
+        }
     }
 
     /// Lets one version serve, whatever is loaded after it.
@@ -399,7 +425,10 @@ impl Catalog {
             state.records.values().map(|it| with_counters(it, &state.loaded)).collect();
         let changed: Vec<PluginRecord> = current
             .into_iter()
-            .filter(|record| state.records.get(&record.name) != Some(record))
+            .filter(|record| {
+                state.records.get(&record.name) != Some(record)
+                    || state.noted.contains(&record.name)
+            })
             .collect();
         if changed.is_empty() {
             return;
@@ -408,6 +437,7 @@ impl Catalog {
             tracing::warn!(%error, "what plugins have done was not kept");
             return;
         }
+        state.noted.clear();
         state.records.extend(changed.into_iter().map(|record| (record.name.clone(), record)));
     }
 
@@ -439,8 +469,7 @@ impl Catalog {
         let mut record = with_counters(known(&state, name)?, &state.loaded);
         change(&mut record)?;
         let mut next = state.clone();
-        let trial = record.trial.as_ref().map(|trial| &trial.digest);
-        for digest in record.active.iter().chain(trial) {
+        for digest in used(&record) {
             if !next.loaded.contains_key(digest) {
                 let file = self.0.store.plugin_file(digest).await?;
                 let plugin =
@@ -504,7 +533,17 @@ impl Catalog {
             let set = set.map(|settings| Layer { origin: Origin::Plugin, settings });
             (name.clone(), configured.into_iter().chain(set).collect())
         });
-        Ok(Table::new(registry, layers.collect(), state.tags.clone()))
+        let mut table = Table::new(registry, layers.collect(), state.tags.clone());
+        table.shadows = state
+            .records
+            .values()
+            .filter(|it| !it.is_disabled)
+            .filter_map(|record| {
+                let plugin = state.loaded.get(&record.shadow.as_ref()?.digest)?;
+                Some((record.name.clone(), Arc::clone(plugin)))
+            })
+            .collect();
+        Ok(table)
     }
 
     /// Whether what is set for all devices of a plugin fits the versions of it that serve.
@@ -535,13 +574,17 @@ impl Catalog {
     }
 }
 
+/// The versions that run: for all devices, for a share of them, and for none.
+fn used(record: &PluginRecord) -> impl Iterator<Item = &String> {
+    let trial = record.trial.as_ref().map(|trial| &trial.digest);
+    let shadow = record.shadow.as_ref().map(|shadow| &shadow.digest);
+    record.active.iter().chain(trial).chain(shadow)
+}
+
 /// The versions that are to be ready: those that serve, and those that would after a rollback.
 fn needed(state: &State) -> HashSet<String> {
     let records = state.records.values();
-    let digests = records.flat_map(|record| {
-        let trial = record.trial.as_ref().map(|trial| &trial.digest);
-        record.active.iter().chain(trial).chain(record.earlier.last())
-    });
+    let digests = records.flat_map(|record| used(record).chain(record.earlier.last()));
     digests.cloned().collect()
 }
 

@@ -117,7 +117,7 @@ async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Res
                         %file, plugin, version, sha256,
                         "plugin kept, and not used: the plugin is pinned to another version"
                     ),
-                    Took::Over | Took::Share => {
+                    Took::Over | Took::Share | Took::Shadow => {
                         tracing::info!(%file, plugin, version, sha256, "plugin loaded");
                     }
                 }

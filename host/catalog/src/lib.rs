@@ -21,4 +21,4 @@ pub use folder::watch;
 pub use settings::{Effective, Layer, Origin};
 pub use table::Selected;
 pub use trial::TrialSettings;
-pub use versions::Took;
+pub use versions::{Took, Use};

@@ -26,6 +26,8 @@ pub(crate) struct Table {
     pub(crate) layers: BTreeMap<String, Vec<Layer>>,
     /// What operators say of tags.
     pub(crate) tags: BTreeMap<String, TagOrders>,
+    /// The versions that are run over what others did, by plugin.
+    pub(crate) shadows: BTreeMap<String, Arc<Plugin>>,
     /// The settings of devices of which nothing more is said, by the digest of the version.
     pub(crate) common: BTreeMap<String, Arc<str>>,
 }
@@ -37,7 +39,7 @@ impl Table {
         layers: BTreeMap<String, Vec<Layer>>,
         tags: BTreeMap<String, TagOrders>,
     ) -> Self {
-        let mut table = Self { registry, layers, tags, common: BTreeMap::new() };
+        let mut table = Self { registry, layers, tags, ..Self::default() };
         let serving = table.registry.serving();
         let versions = serving.flat_map(|it| {
             std::iter::once(&it.stable).chain(it.canary.iter().map(|canary| &canary.plugin))

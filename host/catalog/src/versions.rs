@@ -1,6 +1,6 @@
 //! What happens to the versions of one plugin. Nothing here is loaded or stored.
 
-use trellis_store::{PluginCounters, PluginRecord, PluginVersion, Trial};
+use trellis_store::{PluginCounters, PluginRecord, PluginVersion, Shadow, Trial};
 
 use crate::error::CatalogError;
 
@@ -17,18 +17,30 @@ pub enum Took {
     Over,
     /// It serves a share of them.
     Share,
+    /// It serves none, and runs beside the one that does.
+    Shadow,
     /// It is kept and serves none, because the plugin is pinned to another version.
     Nothing,
     /// It was known and changed nothing.
     Known,
 }
 
-/// Adds a version that was loaded, if it is not known, and lets it serve: all devices, or where
-/// `share` is given and another version serves, that share of them. `versions_max` are kept.
+/// How a version that is loaded is to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// It serves all devices of the plugin.
+    Serve,
+    /// It serves a share of them, in hundredths of a percent, if another version serves.
+    Trial(u32),
+    /// It serves none, and is run over what the one that serves did in each session.
+    Shadow,
+}
+
+/// Adds a version that was loaded, if it is not known, and has it used so. `versions_max` are kept.
 pub(crate) fn add(
     record: &mut PluginRecord,
     version: PluginVersion,
-    share: Option<u32>,
+    how: Use,
     versions_max: usize,
 ) -> Took {
     let digest = version.digest.clone();
@@ -36,10 +48,14 @@ pub(crate) fn add(
     if record.version(&digest).is_none() {
         record.versions.push(version);
     }
-    let took = match (share, &record.active) {
-        _ if record.is_pinned => Took::Nothing,
+    let took = match (how, &record.active) {
         (_, Some(active)) if *active == digest => Took::Known,
-        (Some(share), Some(_)) => {
+        (Use::Shadow, Some(_)) => {
+            record.shadow = Some(Shadow { digest: digest.clone(), ..Shadow::default() });
+            Took::Shadow
+        }
+        _ if record.is_pinned => Took::Nothing,
+        (Use::Trial(share), Some(_)) => {
             begin_trial(record, &digest, share);
             Took::Share
         }
@@ -52,9 +68,12 @@ pub(crate) fn add(
     took
 }
 
-/// Lets a version serve all devices of the plugin, which ends a trial.
+/// Lets a version serve all devices of the plugin, which ends a trial, and its being a shadow.
 pub(crate) fn activate(record: &mut PluginRecord, digest: &str) {
     record.trial = None;
+    if record.shadow.as_ref().is_some_and(|shadow| shadow.digest == digest) {
+        record.shadow = None;
+    }
     if record.active.as_deref() == Some(digest) {
         return;
     }
@@ -82,11 +101,15 @@ pub(crate) fn rollback(record: &mut PluginRecord) -> Result<(), CatalogError> {
     Ok(())
 }
 
-/// Lets the version on trial serve all devices.
+/// Lets the version on trial serve all devices; without one, the shadow.
 pub(crate) fn promote(record: &mut PluginRecord) -> Result<(), CatalogError> {
     let Some(trial) = record.trial.take() else {
-        let name = &record.name;
-        return Err(CatalogError::Unknown(format!("no version of {name} is on trial")));
+        let Some(shadow) = record.shadow.take() else {
+            let name = &record.name;
+            return Err(CatalogError::Unknown(format!("no version of {name} is on trial")));
+        };
+        activate(record, &shadow.digest);
+        return Ok(());
     };
     record.last_trial = Some(format!("{} serves all devices", short(&trial.digest)));
     activate(record, &trial.digest);
@@ -116,11 +139,13 @@ pub(crate) fn find<'a>(
 /// Removes a version, which must not serve.
 pub(crate) fn remove(record: &mut PluginRecord, digest: &str) -> Result<(), CatalogError> {
     let serves = record.active.as_deref() == Some(digest)
-        || record.trial.as_ref().is_some_and(|trial| trial.digest == digest);
+        || record.trial.as_ref().is_some_and(|trial| trial.digest == digest)
+        || record.shadow.as_ref().is_some_and(|shadow| shadow.digest == digest);
     if serves {
         let version = short(digest);
         return Err(CatalogError::Refused(format!(
-            "the version {version} serves devices; let another one serve first, or remove the plugin"
+            "the version {version} serves devices, or is tried; let another one serve first, or \
+             remove the plugin"
         )));
     }
     record.versions.retain(|it| it.digest != digest);
@@ -155,7 +180,8 @@ pub(crate) fn forget(record: &mut PluginRecord, digests: impl IntoIterator<Item 
 fn drop_oldest(record: &mut PluginRecord, versions_max: usize) {
     let mut surplus = record.versions.len().saturating_sub(versions_max.max(1));
     let trial = record.trial.as_ref().map(|trial| trial.digest.clone());
-    let kept = [record.active.clone(), trial, record.earlier.last().cloned()];
+    let shadow = record.shadow.as_ref().map(|shadow| shadow.digest.clone());
+    let kept = [record.active.clone(), trial, shadow, record.earlier.last().cloned()];
     let last = record.versions.last().map(|it| it.digest.clone());
     let mut dropped = Vec::new();
     record.versions.retain(|it| {
@@ -190,7 +216,7 @@ mod tests {
     fn record(versions: u32) -> PluginRecord {
         let mut record = PluginRecord { name: "acme".to_owned(), ..PluginRecord::default() };
         for number in 1..=versions {
-            add(&mut record, version(number), None, 20);
+            add(&mut record, version(number), Use::Serve, 20);
         }
         record
     }
@@ -215,11 +241,11 @@ mod tests {
     #[test]
     fn a_trial_ends_with_a_rollback_or_with_all_devices() {
         let mut tried = record(1);
-        assert_eq!(add(&mut tried, version(2), Some(1_000), 20), Took::Share);
+        assert_eq!(add(&mut tried, version(2), Use::Trial(1_000), 20), Took::Share);
         assert_eq!(active(&tried), "1.1.0");
         rollback(&mut tried).expect("the trial ends");
         assert_eq!((active(&tried), &tried.trial), ("1.1.0", &None));
-        assert_eq!(add(&mut tried, version(2), Some(1_000), 20), Took::Share);
+        assert_eq!(add(&mut tried, version(2), Use::Trial(1_000), 20), Took::Share);
         promote(&mut tried).expect("a trial");
         assert_eq!(active(&tried), "1.2.0");
         assert!(promote(&mut tried).is_err());
@@ -228,10 +254,20 @@ mod tests {
     }
 
     #[test]
+    fn a_shadow_serves_nobody_until_it_is_promoted() {
+        let mut shadowed = record(1);
+        assert_eq!(add(&mut shadowed, version(2), Use::Shadow, 20), Took::Shadow);
+        assert_eq!(active(&shadowed), "1.1.0");
+        assert!(remove(&mut shadowed, &version(2).digest).is_err());
+        promote(&mut shadowed).expect("a shadow");
+        assert_eq!((active(&shadowed), &shadowed.shadow), ("1.2.0", &None));
+    }
+
+    #[test]
     fn a_pinned_plugin_keeps_what_is_loaded_and_goes_on_with_its_version() {
         let mut record = record(1);
         record.is_pinned = true;
-        assert_eq!(add(&mut record, version(2), None, 20), Took::Nothing);
+        assert_eq!(add(&mut record, version(2), Use::Serve, 20), Took::Nothing);
         assert_eq!(active(&record), "1.1.0");
         assert_eq!(record.versions.len(), 2);
     }
@@ -241,7 +277,7 @@ mod tests {
         let mut record = record(1);
         record.is_pinned = true;
         for number in 2..=9 {
-            add(&mut record, version(number), None, 3);
+            add(&mut record, version(number), Use::Serve, 3);
         }
         let kept: Vec<&str> = record.versions.iter().map(|it| it.version.as_str()).collect();
         assert_eq!(kept, ["1.1.0", "1.8.0", "1.9.0"]);
@@ -252,7 +288,7 @@ mod tests {
     fn a_version_is_found_by_its_name_or_the_begin_of_its_digest() {
         let mut record = record(1);
         let rebuilt = PluginVersion { digest: "f".repeat(64), ..version(1) };
-        add(&mut record, rebuilt.clone(), None, 20);
+        add(&mut record, rebuilt.clone(), Use::Serve, 20);
         assert_eq!(find(&record, "1.1.0").expect("found").digest, rebuilt.digest);
         assert_eq!(find(&record, "ffff").expect("found").digest, rebuilt.digest);
         assert!(find(&record, "9.9.9").is_err() && find(&record, "").is_err());

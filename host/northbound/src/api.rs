@@ -81,6 +81,7 @@ pub(crate) fn router(server: &Arc<Server>) -> (Router<Arc<Server>>, String) {
         .routes(routes!(plugins::remove_version))
         .routes(routes!(plugins::rollback))
         .routes(routes!(plugins::promote))
+        .routes(routes!(plugins::unshadow))
         .routes(routes!(plugins::enable))
         .routes(routes!(plugins::disable))
         .routes(routes!(plugins::pin, plugins::unpin))

@@ -69,6 +69,7 @@ fn describe() {
     describe_counter!("trellis_plugin_fuel_total", "CPU in fuel, by plugin and version.");
     describe_counter!("trellis_plugin_faults_total", "Runs that failed, by plugin and kind.");
     describe_counter!("trellis_plugin_trials_failed_total", "Versions on trial taken back.");
+    describe_counter!("trellis_plugin_shadow_differences_total", "What shadows decide otherwise.");
     describe_histogram!("trellis_plugin_busy_seconds", "How long runs computed.");
     describe_histogram!("trellis_plugin_parked_seconds", "How long runs waited for devices.");
     describe_gauge!("trellis_plugin_memory_bytes_high", "The most memory that one run has had.");

@@ -9,9 +9,9 @@ use axum::http::StatusCode;
 use axum::{Json, http::HeaderMap};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use trellis_catalog::Took;
+use trellis_catalog::{Took, Use};
 use trellis_plugin_host::{Plugin, SHARE_ALL};
-use trellis_store::{PluginCounters, PluginRecord, PluginVersion};
+use trellis_store::{PluginCounters, PluginRecord, PluginVersion, ShadowDifference};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::body::{self, Parameters};
@@ -35,6 +35,8 @@ pub(crate) struct PluginView {
     pinned: bool,
     /// The version on trial.
     trial: Option<TrialView>,
+    /// The version that is run over what the one that serves does, and where it differs.
+    shadow: Option<ShadowView>,
     /// How the last trial ended.
     last_trial: Option<String>,
     /// The versions that are kept, in the order in which they were loaded.
@@ -83,6 +85,40 @@ pub(crate) struct TrialView {
     share_percent: f64,
 }
 
+/// A version that is run over what the one that serves does.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ShadowView {
+    /// What it calls itself.
+    version: String,
+    /// The SHA-256 of its file.
+    digest: String,
+    /// Runs that it was held against.
+    runs: u64,
+    /// Of these, the ones that were the same.
+    same: u64,
+    /// What it asked that the recordings do not hold.
+    unanswered: u64,
+    /// Where it decided otherwise, by kind.
+    differences: BTreeMap<String, u64>,
+    /// The last of these, the newest last.
+    last: Vec<DifferenceView>,
+}
+
+/// Something that a shadow decided otherwise.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DifferenceView {
+    /// When the session began.
+    at: String,
+    /// The device.
+    device: String,
+    /// What it is about.
+    kind: String,
+    /// What the version that serves did.
+    old: Option<String>,
+    /// What the shadow did.
+    new: Option<String>,
+}
+
 /// One version of a plugin.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct VersionView {
@@ -124,6 +160,7 @@ pub(crate) struct LoadedView {
     /// The SHA-256 of the file.
     digest: String,
     /// `serves`: all devices of the plugin from their next session on; `trial`: a share of them;
+    /// `shadow`: none, it is run over what the other one does;
     /// `kept`: none, the plugin is pinned; `known`: it served already.
     outcome: &'static str,
 }
@@ -133,6 +170,8 @@ pub(crate) struct LoadedView {
 pub(crate) struct LoadParameters {
     /// The share of the plugin's devices that the version is to serve on trial, in percent.
     trial: Option<f64>,
+    /// Whether it is to serve none, and to be run over what the version that serves does.
+    shadow: Option<bool>,
 }
 
 /// Names a version.
@@ -168,8 +207,16 @@ pub(crate) async fn load(
     _headers: HeaderMap,
     file: Bytes,
 ) -> Result<(StatusCode, Json<LoadedView>), Problem> {
-    let share = parameters.trial.map(share).transpose()?;
-    let loaded = server.catalog.load(file, &by, share).await?;
+    let how = match (parameters.trial, parameters.shadow.unwrap_or_default()) {
+        (None, false) => Use::Serve,
+        (Some(percent), false) => Use::Trial(share(percent)?),
+        (None, true) => Use::Shadow,
+        (Some(_), true) => {
+            let why = "a version is on trial or a shadow, not both";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why));
+        }
+    };
+    let loaded = server.catalog.load(file, &by, how).await?;
     tracing::info!(
         by,
         plugin = loaded.name,
@@ -180,6 +227,7 @@ pub(crate) async fn load(
     let outcome = match loaded.took {
         Took::Over => "serves",
         Took::Share => "trial",
+        Took::Shadow => "shadow",
         Took::Nothing => "kept",
         Took::Known => "known",
     };
@@ -266,6 +314,17 @@ pub(crate) async fn disable(
     Ok(changed(&server, record))
 }
 
+/// Ends the shadow of a plugin.
+#[utoipa::path(delete, path = "/plugins/{name}/shadow", tag = "plugins", params(("name" = String, Path)),
+    responses((status = 200, body = PluginView), (status = 404, body = problem::Body)))]
+pub(crate) async fn unshadow(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+) -> Answer<PluginView> {
+    let record = server.catalog.unshadow(&name).await?;
+    Ok(changed(&server, record))
+}
+
 /// Lets one version of a plugin serve, whatever is loaded after it.
 #[utoipa::path(put, path = "/plugins/{name}/pin", tag = "plugins", params(("name" = String, Path)),
     request_body = VersionWanted,
@@ -314,6 +373,15 @@ fn view(record: PluginRecord, serving: Option<&Plugin>) -> PluginView {
         digest: trial.digest.clone(),
         share_percent: f64::from(trial.share) * 100.0 / f64::from(SHARE_ALL),
     });
+    let shadow = record.shadow.clone().map(|it| ShadowView {
+        version: version_of(&it.digest).unwrap_or_default(),
+        digest: it.digest,
+        runs: it.runs,
+        same: it.same,
+        unanswered: it.unanswered,
+        differences: it.differences,
+        last: it.last.into_iter().map(difference).collect(),
+    });
     let is_serving = |digest: &String| {
         record.active.as_ref() == Some(digest)
             || record.trial.as_ref().is_some_and(|trial| trial.digest == *digest)
@@ -324,10 +392,16 @@ fn view(record: PluginRecord, serving: Option<&Plugin>) -> PluginView {
         enabled: !record.is_disabled,
         pinned: record.is_pinned,
         trial,
+        shadow,
         last_trial: record.last_trial.clone(),
         versions: record.versions.iter().map(|it| version(it, is_serving(&it.digest))).collect(),
         name: record.name,
     }
+}
+
+fn difference(it: ShadowDifference) -> DifferenceView {
+    let ShadowDifference { at_ms, device, kind, old, new } = it;
+    DifferenceView { at: time::text(at_ms), device, kind, old, new }
 }
 
 fn version(it: &PluginVersion, serves: bool) -> VersionView {

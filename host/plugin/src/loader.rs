@@ -46,6 +46,9 @@ pub struct LoaderSettings {
     pub http: BTreeMap<String, Vec<String>>,
     /// How much of that there is for one run.
     pub http_limits: HttpLimits,
+    /// Whether plugins are only tried: one that wants HTTP is taken though nothing is granted to it,
+    /// and gets none. Default no.
+    pub is_rehearsal: bool,
 }
 
 impl Default for LoaderSettings {
@@ -58,6 +61,7 @@ impl Default for LoaderSettings {
             own_limits: BTreeMap::new(),
             http: BTreeMap::new(),
             http_limits: HttpLimits::default(),
+            is_rehearsal: false,
         }
     }
 }
@@ -147,7 +151,8 @@ impl Loader {
         };
         let granted = self.settings.http.get(&manifest.name).map(Vec::as_slice);
         let grants = Grants::new(granted.unwrap_or_default(), &self.settings.http_limits)?;
-        if grants.is_empty() && imports.iter().any(|it| it.starts_with("wasi:http/")) {
+        let needs_grant = grants.is_empty() && !self.settings.is_rehearsal;
+        if needs_grant && imports.iter().any(|it| it.starts_with("wasi:http/")) {
             let name = &manifest.name;
             return Err(format!(
                 "it imports wasi:http, and nothing is granted to {name}: name the origins in the \

@@ -97,7 +97,10 @@ async fn run(
     };
     let began_with = (context.record_bytes > 0).then(|| context.clone());
     let mut state = RunState::new(context, Arc::clone(&plugin.name), hook.reach(), limits, asks);
-    state.gate = Gate::new(Arc::clone(&plugin.grants));
+    let is_rehearsal = state.context.is_rehearsal;
+    if !is_rehearsal {
+        state.gate = Gate::new(Arc::clone(&plugin.grants));
+    }
     state.has_expiry = plugin.hooks.expiry.is_some();
     let mut store = Store::new(&plugin.engine.engine, state);
     let since = Instant::now();
@@ -121,14 +124,17 @@ async fn run(
         Ok(answer) => (answer, None),
         Err(fault) => (Answer::Done, Some(fault)),
     };
-    plugin.stats.add(&Used {
-        rpcs: state.rpcs,
-        fault: fault.as_ref().map(|fault| fault.kind.name()),
-        fuel: state.limits.fuel.saturating_sub(left),
-        busy: took.saturating_sub(state.parked),
-        parked: state.parked,
-        memory_bytes: state.linear_bytes,
-    });
+    // What is only tried is none of what the version has done.
+    if !is_rehearsal {
+        plugin.stats.add(&Used {
+            rpcs: state.rpcs,
+            fault: fault.as_ref().map(|fault| fault.kind.name()),
+            fuel: state.limits.fuel.saturating_sub(left),
+            busy: took.saturating_sub(state.parked),
+            parked: state.parked,
+            memory_bytes: state.linear_bytes,
+        });
+    }
     let recording = began_with.map(|context| {
         let outcome = match &fault {
             Some(fault) => Err((fault.kind, fault.message.clone())),

@@ -415,6 +415,7 @@ impl Config {
                 body_bytes: self.plugins.http.body_bytes_max,
                 requests: self.plugins.http.requests_max,
             },
+            is_rehearsal: false,
         }
     }
 

@@ -3,6 +3,7 @@
 //! Sessions only hand over what was recorded; taking secrets out and writing are done by one task,
 //! which may lag behind. Where it lags too far, transcripts are dropped and counted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,8 +12,10 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use trellis_plugin_host::{Recording, Redactor, Transcript};
-use trellis_store::{DeviceKey, StoredTranscript};
+use trellis_rehearsal::replay;
+use trellis_store::{DeviceKey, Shadow, ShadowDifference, StoredTranscript};
 
+use crate::conversation::cut;
 use crate::metric::limit_reached;
 use crate::sessions::Sessions;
 
@@ -124,13 +127,62 @@ impl Sessions {
     }
 
     async fn keep(&self, batch: Vec<Recorded>, key: [u8; 32]) {
+        let made = tokio::task::spawn_blocking(move || {
+            batch.into_iter().map(|recorded| session(recorded, key)).collect::<Vec<_>>()
+        });
+        let Ok(sessions) = made.await else { return };
+        for session in &sessions {
+            self.hold_against_shadow(session).await;
+        }
         let written = tokio::task::spawn_blocking(move || {
-            batch.into_iter().filter_map(|recorded| stored(recorded, key)).collect()
+            sessions.into_iter().filter_map(|session| stored(&session)).collect()
         });
         let Ok(transcripts) = written.await else { return };
         if let Err(error) = self.0.acs.store.add_transcripts(transcripts).await {
             tracing::warn!(%error, "transcripts of sessions were not kept");
         }
+    }
+
+    /// Runs the plugin's shadow, if it has one, over what the plugin did, and notes where the shadow
+    /// decides otherwise. Nothing of what it does reaches anything.
+    async fn hold_against_shadow(&self, session: &SessionTranscript) {
+        let catalog = &self.0.acs.catalog;
+        let Some(shadow) = catalog.shadow(&session.plugin) else { return };
+        if shadow.digest == session.digest {
+            return;
+        }
+        let (mut runs, mut same, mut unanswered) = (0, 0, 0);
+        let mut found = Vec::new();
+        for transcript in session.runs.iter().filter(|it| !it.is_cut) {
+            let Ok(replayed) = replay(Arc::clone(&shadow), transcript).await else { continue };
+            runs += 1;
+            same += u64::from(replayed.differences.is_empty() && replayed.unanswered.is_empty());
+            unanswered += u64::try_from(replayed.unanswered.len()).unwrap_or(u64::MAX);
+            found.extend(replayed.differences);
+        }
+        for difference in &found {
+            let labels =
+                [("plugin", session.plugin.clone()), ("kind", difference.kind.name().to_owned())];
+            metrics::counter!("trellis_plugin_shadow_differences_total", &labels).increment(1);
+        }
+        let digest = shadow.digest.clone();
+        let note = |kept: &mut Shadow| {
+            kept.runs += runs;
+            kept.same += same;
+            kept.unanswered += unanswered;
+            for it in found {
+                let kind = it.kind.name().to_owned();
+                *kept.differences.entry(kind.clone()).or_default() += 1;
+                kept.last.push(ShadowDifference {
+                    at_ms: session.began_ms,
+                    device: session.device.clone(),
+                    kind,
+                    old: it.old.map(|text| cut(&text)),
+                    new: it.new.map(|text| cut(&text)),
+                });
+            }
+        };
+        catalog.note_shadow(&session.plugin, &digest, note).await;
     }
 
     async fn drop_old(&self) {
@@ -145,19 +197,19 @@ impl Sessions {
     }
 }
 
-fn stored(recorded: Recorded, key: [u8; 32]) -> Option<StoredTranscript> {
+fn session(recorded: Recorded, key: [u8; 32]) -> SessionTranscript {
     let Recorded { began_ms, device, plugin, version, digest, recordings } = recorded;
     // One for the session, so that what one run names as a secret is known in the next.
     let mut redactor = Redactor::new(key);
     let runs = recordings.iter().map(|it| Transcript::new(it, &mut redactor)).collect();
-    let session = SessionTranscript {
-        began_ms,
-        device: device.to_string(),
-        plugin: plugin.clone(),
-        version,
-        digest,
-        runs,
-    };
-    let json = serde_json::to_string(&session).ok()?;
-    Some(StoredTranscript { at_ms: began_ms, device, plugin, json })
+    SessionTranscript { began_ms, device: device.to_string(), plugin, version, digest, runs }
+}
+
+fn stored(session: &SessionTranscript) -> Option<StoredTranscript> {
+    Some(StoredTranscript {
+        at_ms: session.began_ms,
+        device: DeviceKey::from_text(session.device.as_str()),
+        plugin: session.plugin.clone(),
+        json: serde_json::to_string(session).ok()?,
+    })
 }

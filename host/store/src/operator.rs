@@ -47,6 +47,8 @@ pub struct PluginRecord {
     pub is_disabled: bool,
     /// The version that serves a share of the devices.
     pub trial: Option<Trial>,
+    /// The version that runs beside the others and changes nothing.
+    pub shadow: Option<Shadow>,
     /// How the last trial ended, in words.
     pub last_trial: Option<String>,
     /// The operator's settings for all its devices.
@@ -103,6 +105,38 @@ pub struct Trial {
     pub since: PluginCounters,
     /// What the version that serves the others had done then.
     pub others_since: PluginCounters,
+}
+
+/// A version that runs beside the one that serves, over what that one did in each session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shadow {
+    /// The version, by its digest.
+    pub digest: String,
+    /// Runs that it was held against.
+    pub runs: u64,
+    /// Of these, the ones that were the same.
+    pub same: u64,
+    /// What it asked that the recordings do not hold.
+    pub unanswered: u64,
+    /// Where it decided otherwise, by kind.
+    pub differences: BTreeMap<String, u64>,
+    /// The last of these, the newest last.
+    pub last: Vec<ShadowDifference>,
+}
+
+/// Something that a shadow decided otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShadowDifference {
+    /// When the session began, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The device.
+    pub device: String,
+    /// What it is about.
+    pub kind: String,
+    /// What the version that serves did, if it did anything in its place.
+    pub old: Option<String>,
+    /// What the shadow did, if it did anything in its place.
+    pub new: Option<String>,
 }
 
 impl fmt::Debug for Settings {

@@ -109,3 +109,34 @@ async fn transcripts_hold_no_secrets_whether_set_read_or_remembered() {
     assert!(!stored.contains(secret), "{stored}");
     assert!(stored.contains("(secret "), "{stored}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shadow_runs_over_live_sessions_and_touches_nothing_until_it_is_promoted() {
+    let mut server = Server::start(&guests());
+    let folder = tempfile::tempdir().expect("a folder");
+    let newer = file(folder.path(), "newer.wasm", &version("7.0.2", false));
+    let path = newer.to_str().expect("a path");
+    let (ok, text) = server.trellis(&["plugin", "load", path, "--shadow"]);
+    assert!(ok && text.contains("serves nobody"), "{text}");
+    for number in 1..=3 {
+        let mut cpe = guest("version", number);
+        cpe.session(&server.url()).await.expect("a session");
+        assert_eq!(server.facts(&crate::server::key(&cpe), 0)["guest.version"], "7.0.1");
+        guest("remember", number + 10).session(&server.url()).await.expect("a session");
+    }
+    let shadow =
+        |server: &Server| server.api_ok("GET", "/plugins/scripted", &Value::Null)["shadow"].clone();
+    until("the shadow has run", || shadow(&server)["runs"] == 6);
+    server.stop();
+    server.restart();
+    let kept = shadow(&server);
+    assert_eq!((&kept["runs"], &kept["same"]), (&json!(6), &json!(3)), "{kept}");
+    assert_eq!(kept["differences"], json!({ "fact": 3 }));
+    assert_eq!(kept["last"][0]["new"], "guest.version = \"7.0.2\"");
+    let (_, text) = server.trellis(&["plugin", "show", "scripted"]);
+    assert!(text.contains("shadow 7.0.2: 6 runs, 3 the same"), "{text}");
+    assert!(server.trellis(&["plugin", "promote", "scripted"]).0);
+    let mut cpe = guest("version", 9);
+    cpe.session(&server.url()).await.expect("a session");
+    assert_eq!(server.facts(&crate::server::key(&cpe), 0)["guest.version"], "7.0.2");
+}

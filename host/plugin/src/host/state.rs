@@ -99,6 +99,9 @@ impl RunState {
             log::Level::Error => "error",
         };
         self.recorder.note(line.len(), || Call::Log(name, line.clone()));
+        if self.context.is_rehearsal {
+            return;
+        }
         let (device, plugin) = (self.context.device.as_str(), &*self.plugin);
         match level {
             log::Level::Debug => tracing::debug!(target: "plugin", device, plugin, "{line}"),

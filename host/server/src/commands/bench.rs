@@ -221,7 +221,8 @@ pub(crate) fn load(wasm: Vec<u8>) -> Result<Arc<Plugin>, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let engine = PluginEngine::new(&EngineSettings { runs_max: 8 });
     let engine = engine.map_err(|error| format!("{error:#}"))?;
-    let settings = LoaderSettings { data: folder.path().to_owned(), ..LoaderSettings::default() };
+    let data = folder.path().to_owned();
+    let settings = LoaderSettings { data, is_rehearsal: true, ..LoaderSettings::default() };
     let loader = Loader::new(engine, settings).map_err(|error| error.to_string())?;
     let runtime = runtime().map_err(|error| error.to_string())?;
     runtime.block_on(loader.load(wasm.into())).map(Arc::new)

@@ -23,6 +23,15 @@ pub(crate) enum PluginCommand {
         /// when it fails more often than the version which serves the others.
         #[arg(long, value_name = "PERCENT")]
         trial: Option<f64>,
+        /// Have it serve nobody, and run it over what the version that serves does in each session;
+        /// `show` tells where it decides otherwise.
+        #[arg(long, conflicts_with = "trial")]
+        shadow: bool,
+    },
+    /// End the shadow of a plugin.
+    Unshadow {
+        /// The plugin.
+        name: String,
     },
     /// Make a folder with a new plugin that builds and whose test passes.
     New(NewArguments),
@@ -56,7 +65,7 @@ pub(crate) enum PluginCommand {
         /// The plugin.
         name: String,
     },
-    /// Have the version on trial serve all devices of the plugin.
+    /// Have the version on trial serve all devices of the plugin; without one, the shadow.
     Promote {
         /// The plugin.
         name: String,
@@ -98,10 +107,14 @@ pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result
     let client = Client::new(api)?;
     let plugin = |name: &str, verb: &str| client.post(&["plugins", name, verb], &Value::Null);
     let answer = match command {
-        PluginCommand::Load { file, trial } => {
+        PluginCommand::Load { file, trial, shadow } => {
             let wasm =
                 std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let query = trial.map(|share| format!("?trial={share}")).unwrap_or_default();
+            let query = match trial {
+                Some(share) => format!("?trial={share}"),
+                None if *shadow => "?shadow=true".to_owned(),
+                None => String::new(),
+            };
             eprintln!("checking and compiling {} ...", file.display());
             client.upload(&query, &wasm).with_context(|| format!("{}", file.display()))?
         }
@@ -115,6 +128,7 @@ pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result
             client.put(&["plugins", name, "pin"], &json!({ "version": version }))?
         }
         PluginCommand::Unpin { name } => client.delete(&["plugins", name, "pin"])?,
+        PluginCommand::Unshadow { name } => client.delete(&["plugins", name, "shadow"])?,
         PluginCommand::Rollback { name } => plugin(name, "rollback")?,
         PluginCommand::Promote { name } => plugin(name, "promote")?,
         PluginCommand::Enable { name } => plugin(name, "enable")?,
@@ -152,6 +166,7 @@ fn loaded(answer: &Value) -> String {
     let what = match text(answer, "outcome") {
         "serves" => "serves from the next session of each device on",
         "trial" => "serves a share of its devices from their next sessions on",
+        "shadow" => "serves nobody, and is run over what the other version does",
         "kept" => "is kept and not used: the plugin is pinned to another version",
         _ => "serves already",
     };
@@ -199,6 +214,9 @@ fn flags(plugin: &Value) -> String {
         let share = trial.get("share_percent").map(ToString::to_string).unwrap_or_default();
         flags.push(format!("{} on trial for {share} %", text(trial, "version")));
     }
+    if let Some(shadow) = plugin.get("shadow").filter(|it| !it.is_null()) {
+        flags.push(format!("{} is its shadow", text(shadow, "version")));
+    }
     flags.join(", ")
 }
 
@@ -216,6 +234,9 @@ fn details(plugin: &Value) -> String {
     lines.push_str(&format!("{}\n", text(plugin, "description")));
     if let Some(ended) = plugin.get("last_trial").and_then(Value::as_str) {
         lines.push_str(&format!("last trial: {ended}\n"));
+    }
+    if let Some(shadow) = plugin.get("shadow").filter(|it| !it.is_null()) {
+        lines.push_str(&shadowed(shadow));
     }
     let list = |name: &str| -> Vec<String> {
         let items = plugin.get(name).and_then(Value::as_array);
@@ -258,6 +279,27 @@ fn details(plugin: &Value) -> String {
         ]);
     }
     lines + &table(&rows)
+}
+
+/// What a shadow was found to do.
+fn shadowed(shadow: &Value) -> String {
+    let (runs, same) = (number(shadow, "runs"), number(shadow, "same"));
+    let version = text(shadow, "version");
+    let mut lines = format!("shadow {version}: {runs} runs, {same} the same\n");
+    let differences = shadow.get("differences").and_then(Value::as_object);
+    for (kind, count) in differences.into_iter().flatten() {
+        lines.push_str(&format!("  {count} {kind} differences\n"));
+    }
+    let last = shadow.get("last").and_then(Value::as_array);
+    for it in last.into_iter().flatten().rev().take(5) {
+        let at = text(it, "at").get(..19).unwrap_or_default();
+        lines.push_str(&format!("  {at} {} {}\n", text(it, "device"), text(it, "kind")));
+        for side in ["old", "new"] {
+            let what = text(it, side).replace('\n', "\n        ");
+            lines.push_str(&format!("    {side} {what}\n"));
+        }
+    }
+    lines
 }
 
 /// The begin of a digest, enough for people.
