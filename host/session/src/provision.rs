@@ -17,6 +17,9 @@ use crate::sessions::Acs;
 use crate::transfers::told;
 use crate::visit::{Visit, lost};
 
+/// Runs of one session that are recorded: where many actions are queued, the first ones.
+const RECORDINGS_MAX: usize = 8;
+
 impl Visit {
     /// Runs the plugin's `provision` to its end.
     pub(crate) async fn provision(
@@ -188,7 +191,9 @@ impl Visit {
     /// Takes in what a run leaves behind.
     pub(crate) async fn take_in(&mut self, acs: &Acs, finished: Finished) {
         let now_ms = self.now_ms();
-        self.recordings.extend(finished.recording);
+        if self.recordings.len() < RECORDINGS_MAX {
+            self.recordings.extend(finished.recording);
+        }
         if let Some(notes) = finished.notes
             && let Some(plugin) = self.plugin.as_ref().map(|it| it.plugin.manifest.name.clone())
         {

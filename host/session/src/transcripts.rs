@@ -53,8 +53,8 @@ pub(crate) struct Transcripts(mpsc::Sender<Recorded>);
 /// What waits to be kept.
 pub(crate) type Waiting = mpsc::Receiver<Recorded>;
 
-/// Sessions that wait to be kept.
-const WAITING_MAX: usize = 4_096;
+/// Sessions that wait to be kept: each may have what is recorded of a few runs.
+const WAITING_MAX: usize = 1_024;
 /// Sessions that are kept at once.
 const BATCH_MAX: usize = 256;
 /// How long the first of a batch waits for others.
