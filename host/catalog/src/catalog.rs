@@ -2,23 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::{Mutex, MutexGuard, Semaphore};
-use tokio_util::sync::CancellationToken;
-use trellis_plugin_host::{Canary, Counters, Loader, Plugin, Registry, Serving, Traits};
+use tokio::sync::{Mutex, Semaphore};
+use trellis_plugin_host::{Loader, Plugin, Traits};
 use trellis_store::{
-    DeviceKey, Orders, PluginCounters, PluginRecord, PluginVersion, Shadow, Store, StoreError,
-    TagOrders, Trial,
+    DeviceKey, Orders, PluginCounters, PluginRecord, PluginVersion, Store, StoreError,
 };
 
 use crate::error::CatalogError;
-use crate::settings::{Effective, Layer, Object, Origin};
-use crate::table::{Selected, Table, object};
-use crate::trial::{TrialSettings, verdict};
+use crate::settings::Object;
+use crate::state::{State, counters, known, used, with_counters};
+use crate::table::{Selected, Table};
+use crate::trial::TrialSettings;
 use crate::versions::{self, Took, Use, short};
 
 /// How the catalog behaves.
@@ -64,8 +62,8 @@ pub struct Catalog(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
-    loader: Loader,
-    settings: CatalogSettings,
+    pub(crate) loader: Loader,
+    pub(crate) settings: CatalogSettings,
     /// What sessions see.
     pub(crate) table: ArcSwap<Table>,
     /// One change at a time, from its check to the disk. Sessions never wait for it.
@@ -76,27 +74,8 @@ pub(crate) struct Shared {
     pub(crate) orders: Mutex<()>,
 }
 
-#[derive(Clone, Default)]
-pub(crate) struct State {
-    pub(crate) records: BTreeMap<String, PluginRecord>,
-    /// The versions that are ready to run, by digest.
-    loaded: HashMap<String, Arc<Plugin>>,
-    pub(crate) tags: BTreeMap<String, TagOrders>,
-    /// Plugins of whose shadows something is to be kept.
-    noted: HashSet<String>,
-}
-
 /// Files that are compiled at once.
 const LOADS_MAX: usize = 2;
-
-/// Differences of a shadow that are kept.
-const SHADOW_LAST_MAX: usize = 100;
-
-/// How often trials are judged.
-const JUDGE_EVERY: Duration = Duration::from_secs(1);
-
-/// How often what versions have done is kept.
-const KEEP_EVERY: u32 = 30;
 
 impl Catalog {
     /// Opens the catalog: what served when the server stopped serves again. A version that cannot
@@ -269,296 +248,9 @@ impl Catalog {
         Ok(loaded)
     }
 
-    /// Lets the version before serve again, or ends a trial.
-    pub async fn rollback(&self, name: &str) -> Result<PluginRecord, CatalogError> {
-        let record = self.change(name, versions::rollback).await?;
-        // Going back is the way out, whatever was set since.
-        let state = self.0.state.lock().await;
-        if let Err(why) = self.check_settings(&state, name) {
-            tracing::warn!(plugin = name, "after the rollback: {why}");
-        }
-        Ok(record)
-    }
-
-    /// Lets the version on trial serve all devices.
-    pub async fn promote(&self, name: &str) -> Result<PluginRecord, CatalogError> {
-        self.change_checked(name, versions::promote).await
-    }
-
-    /// Ends the shadow of a plugin, which need not have one.
-    pub async fn unshadow(&self, name: &str) -> Result<PluginRecord, CatalogError> {
-        self.change(name, |record| {
-            record.shadow = None;
-            Ok(())
-        })
-        .await
-    }
-
     /// The version that is to be run over what the one that serves did, if there is one.
     pub fn shadow(&self, name: &str) -> Option<Arc<Plugin>> {
         self.0.table.load().shadows.get(name).map(Arc::clone)
-    }
-
-    /// Keeps what a shadow was found to do, with its counters.
-    pub async fn note_shadow(&self, name: &str, digest: &str, note: impl FnOnce(&mut Shadow)) {
-        let mut state = self.0.state.lock().await;
-        let shadow = state.records.get_mut(name).and_then(|record| record.shadow.as_mut());
-        if let Some(shadow) = shadow.filter(|it| it.digest == digest) {
-            note(shadow);
-            let surplus = shadow.last.len().saturating_sub(SHADOW_LAST_MAX);
-            shadow.last.drain(..surplus);
-            let name = name.to_owned();
-            state.noted.insert(name);
-        }
-    }
-
-    /// Lets one version serve, whatever is loaded after it.
-    pub async fn pin(&self, name: &str, version: &str) -> Result<PluginRecord, CatalogError> {
-        self.change_checked(name, |record| {
-            let digest = versions::find(record, version)?.digest.clone();
-            versions::activate(record, &digest);
-            record.is_pinned = true;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Lets a version that is loaded take over again.
-    pub async fn unpin(&self, name: &str) -> Result<PluginRecord, CatalogError> {
-        self.change(name, |record| {
-            record.is_pinned = false;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Lets a plugin serve its devices, or none.
-    pub async fn enable(&self, name: &str, enabled: bool) -> Result<PluginRecord, CatalogError> {
-        self.change_checked(name, |record| {
-            record.is_disabled = !enabled;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Removes one version of a plugin that serves nobody.
-    pub async fn remove_version(&self, name: &str, version: &str) -> Result<(), CatalogError> {
-        self.change(name, |record| {
-            let digest = versions::find(record, version)?.digest.clone();
-            versions::remove(record, &digest)
-        })
-        .await
-        .map(|_| ())
-    }
-
-    /// Removes a plugin with all its versions. What it keeps for devices stays, and so do its
-    /// settings, should it come again.
-    pub async fn remove(&self, name: &str) -> Result<(), CatalogError> {
-        self.change(name, |record| {
-            let removed: Vec<String> = record.versions.drain(..).map(|it| it.digest).collect();
-            versions::forget(record, removed);
-            record.active = None;
-            record.trial = None;
-            record.earlier.clear();
-            record.is_pinned = false;
-            record.is_disabled = false;
-            Ok(())
-        })
-        .await
-        .map(|_| ())
-    }
-
-    /// Judges trials and keeps what versions have done, until `stop`.
-    pub async fn keep_up(self, stop: CancellationToken) {
-        let mut round = 0_u32;
-        while stop.run_until_cancelled(tokio::time::sleep(JUDGE_EVERY)).await.is_some() {
-            self.judge().await;
-            round = round.wrapping_add(1);
-            if round.is_multiple_of(KEEP_EVERY) {
-                self.keep_counters().await;
-            }
-        }
-        self.keep_counters().await;
-    }
-
-    /// Ends trials that go badly.
-    async fn judge(&self) {
-        let state = self.0.state.lock().await;
-        let failed: Vec<(String, Trial, String)> = state
-            .records
-            .values()
-            .filter_map(|record| {
-                let record = with_counters(record, &state.loaded);
-                let trial = record.trial.as_ref()?;
-                let done = |digest: &str| record.version(digest).map(|it| &it.counters);
-                let tried = done(&trial.digest)?;
-                let others = done(record.active.as_deref()?)?;
-                let why = verdict(trial, tried, others, &self.0.settings.trial)?;
-                Some((record.name.clone(), trial.clone(), why))
-            })
-            .collect();
-        drop(state);
-        for (name, judged, why) in failed {
-            tracing::error!(plugin = name, "a version on trial is taken back: {why}");
-            metrics::counter!("trellis_plugin_trials_failed_total", "plugin" => name.clone())
-                .increment(1);
-            let ended = self.change(&name, |record| {
-                // Another may have begun since.
-                if record.trial.as_ref() == Some(&judged)
-                    && let Some(trial) = record.trial.take()
-                {
-                    let version = short(&trial.digest);
-                    record.last_trial = Some(format!("{version} was taken back: {why}"));
-                }
-                Ok(())
-            });
-            if let Err(error) = ended.await {
-                tracing::error!(plugin = name, %error, "a trial that goes badly could not be ended");
-            }
-        }
-    }
-
-    /// Keeps what versions have done. What was done after that is lost with a crash.
-    async fn keep_counters(&self) {
-        let mut state = self.0.state.lock().await;
-        let current: Vec<PluginRecord> =
-            state.records.values().map(|it| with_counters(it, &state.loaded)).collect();
-        let changed: Vec<PluginRecord> = current
-            .into_iter()
-            .filter(|record| {
-                state.records.get(&record.name) != Some(record)
-                    || state.noted.contains(&record.name)
-            })
-            .collect();
-        if changed.is_empty() {
-            return;
-        }
-        if let Err(error) = self.0.store.set_plugins(&changed).await {
-            tracing::warn!(%error, "what plugins have done was not kept");
-            return;
-        }
-        state.noted.clear();
-        state.records.extend(changed.into_iter().map(|record| (record.name.clone(), record)));
-    }
-
-    /// Changes one plugin: all of it or nothing.
-    async fn change(
-        &self,
-        name: &str,
-        change: impl FnOnce(&mut PluginRecord) -> Result<(), CatalogError>,
-    ) -> Result<PluginRecord, CatalogError> {
-        self.change_with(name, change, false).await
-    }
-
-    /// Changes one plugin, if its settings fit what would serve.
-    async fn change_checked(
-        &self,
-        name: &str,
-        change: impl FnOnce(&mut PluginRecord) -> Result<(), CatalogError>,
-    ) -> Result<PluginRecord, CatalogError> {
-        self.change_with(name, change, true).await
-    }
-
-    async fn change_with(
-        &self,
-        name: &str,
-        change: impl FnOnce(&mut PluginRecord) -> Result<(), CatalogError>,
-        check: bool,
-    ) -> Result<PluginRecord, CatalogError> {
-        let mut state = self.0.state.lock().await;
-        let mut record = with_counters(known(&state, name)?, &state.loaded);
-        change(&mut record)?;
-        let mut next = state.clone();
-        for digest in used(&record) {
-            if !next.loaded.contains_key(digest) {
-                let file = self.0.store.plugin_file(digest).await?;
-                let plugin =
-                    self.0.loader.load(file.into()).await.map_err(CatalogError::Refused)?;
-                let known = record.version(digest);
-                plugin.resume(known.map(|it| counters(&it.counters)).unwrap_or_default());
-                next.loaded.insert(digest.clone(), Arc::new(plugin));
-            }
-        }
-        next.records.insert(name.to_owned(), record.clone());
-        if check {
-            self.check_settings(&next, name)?;
-        }
-        self.adopt(&mut state, next, name).await?;
-        Ok(record)
-    }
-
-    /// Makes a state the one that holds: checked, kept, then seen.
-    pub(crate) async fn adopt(
-        &self,
-        state: &mut MutexGuard<'_, State>,
-        mut next: State,
-        changed: &str,
-    ) -> Result<(), CatalogError> {
-        let table = self.table(&next)?;
-        let record = next.records.get(changed).cloned();
-        self.0.store.set_plugins(record.as_slice()).await?;
-        let digests = |record: Option<&PluginRecord>| -> HashSet<String> {
-            record.into_iter().flat_map(|it| &it.versions).map(|it| it.digest.clone()).collect()
-        };
-        let kept = digests(record.as_ref());
-        for gone in digests(state.records.get(changed)).difference(&kept) {
-            // Still under the lock: somebody may load the same file again.
-            if let Err(error) = self.0.store.remove_plugin_file(gone).await {
-                tracing::warn!(plugin = changed, %error, "the file of a version was not removed");
-            }
-        }
-        let needed = needed(&next);
-        next.loaded.retain(|digest, _| needed.contains(digest));
-        self.0.table.store(Arc::new(table));
-        **state = next;
-        Ok(())
-    }
-
-    /// What sessions see of a state. Fails where two plugins fit the same devices equally closely.
-    pub(crate) fn table(&self, state: &State) -> Result<Table, CatalogError> {
-        let serving = state.records.values().filter(|it| !it.is_disabled).filter_map(|record| {
-            let stable = Arc::clone(state.loaded.get(record.active.as_ref()?)?);
-            let canary = record.trial.as_ref().and_then(|trial| {
-                let plugin = Arc::clone(state.loaded.get(&trial.digest)?);
-                Some(Canary { plugin, share: trial.share })
-            });
-            Some(Serving { stable, canary })
-        });
-        let registry = Registry::new(serving.collect()).map_err(CatalogError::Refused)?;
-        let layers = state.records.keys().chain(self.0.settings.configured.keys()).map(|name| {
-            let configured = self.0.settings.configured.get(name).cloned();
-            let configured =
-                configured.map(|settings| Layer { origin: Origin::Configuration, settings });
-            let set = state.records.get(name).and_then(|it| it.settings.as_ref()).and_then(object);
-            let set = set.map(|settings| Layer { origin: Origin::Plugin, settings });
-            (name.clone(), configured.into_iter().chain(set).collect())
-        });
-        let mut table = Table::new(registry, layers.collect(), state.tags.clone());
-        table.shadows = state
-            .records
-            .values()
-            .filter(|it| !it.is_disabled)
-            .filter_map(|record| {
-                let plugin = state.loaded.get(&record.shadow.as_ref()?.digest)?;
-                Some((record.name.clone(), Arc::clone(plugin)))
-            })
-            .collect();
-        Ok(table)
-    }
-
-    /// Whether what is set for all devices of a plugin fits the versions of it that serve.
-    pub(crate) fn check_settings(&self, state: &State, name: &str) -> Result<(), CatalogError> {
-        let table = self.table(state)?;
-        let Some(serving) = table.registry.serving().find(|it| it.stable.manifest.name == name)
-        else {
-            return Ok(());
-        };
-        let canary = serving.canary.as_ref().map(|canary| &canary.plugin);
-        for plugin in std::iter::once(&serving.stable).chain(canary) {
-            let effective = Effective::of(table.below_tags(plugin));
-            fits(plugin, effective)?;
-        }
-        Ok(())
     }
 
     /// Removes compiled plugins that nobody will ask for.
@@ -572,52 +264,4 @@ impl Catalog {
             tracing::warn!(%error, "cannot remove compiled plugins that nobody uses");
         }
     }
-}
-
-/// The versions that run: for all devices, for a share of them, and for none.
-fn used(record: &PluginRecord) -> impl Iterator<Item = &String> {
-    let trial = record.trial.as_ref().map(|trial| &trial.digest);
-    let shadow = record.shadow.as_ref().map(|shadow| &shadow.digest);
-    record.active.iter().chain(trial).chain(shadow)
-}
-
-/// The versions that are to be ready: those that serve, and those that would after a rollback.
-fn needed(state: &State) -> HashSet<String> {
-    let records = state.records.values();
-    let digests = records.flat_map(|record| used(record).chain(record.earlier.last()));
-    digests.cloned().collect()
-}
-
-pub(crate) fn known<'a>(state: &'a State, name: &str) -> Result<&'a PluginRecord, CatalogError> {
-    let known = state.records.get(name).filter(|it| !it.versions.is_empty());
-    known.ok_or_else(|| CatalogError::Unknown(format!("there is no plugin {name:?}")))
-}
-
-pub(crate) fn fits(plugin: &Plugin, effective: Effective) -> Result<(), CatalogError> {
-    plugin.check_settings(&serde_json::Value::Object(effective.settings)).map_err(|why| {
-        let (name, version) = (&plugin.manifest.name, &plugin.manifest.version);
-        CatalogError::Refused(format!("the settings do not fit {name} {version}: {why}"))
-    })
-}
-
-/// A record with what its versions have done by now.
-fn with_counters(record: &PluginRecord, loaded: &HashMap<String, Arc<Plugin>>) -> PluginRecord {
-    let mut record = record.clone();
-    for version in &mut record.versions {
-        if let Some(plugin) = loaded.get(&version.digest) {
-            version.counters = stored(plugin.counters());
-        }
-    }
-    record
-}
-
-fn stored(counters: Counters) -> PluginCounters {
-    let Counters { runs, rpcs, faults, fuel, busy_us, parked_us, memory_bytes_high } = counters;
-    PluginCounters { runs, rpcs, faults, fuel, busy_us, parked_us, memory_bytes_high }
-}
-
-fn counters(stored: &PluginCounters) -> Counters {
-    let PluginCounters { runs, rpcs, faults, fuel, busy_us, parked_us, memory_bytes_high } =
-        stored.clone();
-    Counters { runs, rpcs, faults, fuel, busy_us, parked_us, memory_bytes_high }
 }

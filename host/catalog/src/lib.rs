@@ -7,12 +7,15 @@
 //! Deliberately absent: running plugins, which is the plugin host's, and HTTP.
 
 mod catalog;
+mod changes;
 mod error;
 mod folder;
 mod orders;
 mod settings;
+mod state;
 mod table;
 mod trial;
+mod upkeep;
 mod versions;
 
 pub use catalog::{Catalog, CatalogSettings, Loaded};

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use trellis_plugin_host::{Plugin, Traits};
 use trellis_store::{DeviceKey, Orders, Settings, TagOrders};
 
-use crate::catalog::{Catalog, fits, known};
+use crate::catalog::Catalog;
 use crate::error::CatalogError;
 use crate::settings::{Effective, Object};
+use crate::state::{fits, known};
 use crate::table::{Table, object};
 
 /// The longest settings of one plugin in one place, and the longest tag, in bytes.
