@@ -60,7 +60,7 @@ const RESERVED: [(&str, &[&str]); 13] = [
     ("notify", &["trellis-catalog"]),
     ("ureq", &["trellis"]),
     ("utoipa", &["trellis-northbound"]),
-    ("hyper", &["trellis-contact", "trellis-southbound"]),
+    ("hyper", &["trellis-contact", "trellis-northbound", "trellis-southbound"]),
     ("sled", &["trellis-store"]),
     ("quick-xml", &["trellis-cwmp"]),
     ("clap", &["trellis"]),

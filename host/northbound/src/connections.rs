@@ -1,83 +1,71 @@
 //! Connections of operators: a bounded number, and none that says nothing for long.
 
-use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use axum::Router;
+use axum::serve::Listener;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Connections at once; further ones wait.
 const CONNECTIONS_MAX: usize = 256;
 
-/// How long a connection may say nothing, or leave an answer unread.
-const IDLE: Duration = Duration::from_secs(60);
+/// How long a connection may take to say what it wants.
+const HEADER_TIME: Duration = Duration::from_secs(30);
 
-/// Accepts such connections.
-pub(crate) struct Bounded {
-    listener: TcpListener,
-    permits: Arc<Semaphore>,
-}
+/// How long an answer may be left unread.
+const WRITE_TIME: Duration = Duration::from_secs(60);
 
-/// One such connection.
-pub(crate) struct Connection {
-    stream: Pin<Box<TimeoutStream<TcpStream>>>,
-    _permit: Option<OwnedSemaphorePermit>,
-}
+/// How long requests that run may take once the server stops.
+const STOP_TIME: Duration = Duration::from_secs(30);
 
-impl Bounded {
-    pub(crate) fn new(listener: TcpListener) -> Self {
-        Self { listener, permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
-    }
-}
-
-impl axum::serve::Listener for Bounded {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
+/// Serves what connects until `stop`, and what runs by then to its end.
+pub(crate) async fn serve(mut listener: TcpListener, router: Router, stop: CancellationToken) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let connections = TaskTracker::new();
+    let mut next = async || {
         // The semaphore is never closed.
-        let permit = Arc::clone(&self.permits).acquire_owned().await.ok();
-        let (stream, address) = axum::serve::Listener::accept(&mut self.listener).await;
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_read_timeout(Some(IDLE));
-        stream.set_write_timeout(Some(IDLE));
-        (Connection { stream: Box::pin(stream), _permit: permit }, address)
+        let permit = Arc::clone(&permits).acquire_owned().await.ok();
+        // This one waits a moment where there are no file handles left.
+        (permit, Listener::accept(&mut listener).await.0)
+    };
+    while let Some((permit, stream)) = stop.run_until_cancelled(next()).await {
+        let (router, stop) = (router.clone(), stop.clone());
+        connections.spawn(async move {
+            connection(stream, router, stop).await;
+            drop(permit);
+        });
     }
-
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
+    connections.close();
+    connections.wait().await;
 }
 
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        self.stream.as_mut().poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        self.stream.as_mut().poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        self.stream.as_mut().poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        self.stream.as_mut().poll_shutdown(cx)
+async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_TIME));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(router));
+    tokio::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            match tokio::time::timeout(STOP_TIME, connection).await {
+                Ok(result) => result,
+                Err(_) => return,
+            }
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "an operator's connection ended early");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -19,9 +19,9 @@ use trellis_session::Sessions;
 use trellis_store::{DeviceKey, Store};
 
 use crate::api;
-use crate::connections::Bounded;
+use crate::connections;
 use crate::metrics::Metrics;
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::tokens;
 
 /// What the listener tells of.
@@ -113,7 +113,9 @@ impl Listener {
         let calls = server.calls.clone();
         let server = Arc::new(server);
         let (api, description) = api::router(&server);
-        let api = api.route_layer(from_fn_with_state(Arc::clone(&server), tokens::check));
+        let api = api
+            .route_layer(from_fn_with_state(Arc::clone(&server), tokens::check))
+            .layer(map_response(problem::told));
         let description = Arc::<str>::from(description);
         let describe =
             async move || ([(header::CONTENT_TYPE, "application/json")], description.to_string());
@@ -125,10 +127,7 @@ impl Listener {
             .merge(api)
             .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
             .with_state(server);
-        let serving = axum::serve(Bounded::new(self.0), router);
-        if let Err(error) = serving.with_graceful_shutdown(stop.cancelled_owned()).await {
-            tracing::error!(%error, "the operator's listener has failed");
-        }
+        connections::serve(self.0, router, stop).await;
         calls.tasks.close();
         calls.tasks.wait().await;
         // It has the same end.

@@ -125,6 +125,24 @@ async fn devices_are_listed_in_pages_and_shown_with_what_is_known_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_error_is_a_problem_also_those_that_no_handler_makes() {
+    let server = Server::start(&guests());
+    let huge = vec![b' '; 3 << 20];
+    for (method, path, body, wanted) in [
+        ("GET", "/nowhere", b"".as_slice(), 404),
+        ("PATCH", "/plugins", b"", 405),
+        ("GET", "/plugins/%ff", b"", 400),
+        ("POST", "/tokens", b"{", 400),
+        ("POST", "/tokens", &huge, 413),
+    ] {
+        let (status, problem) = server.api(method, path, body);
+        assert_eq!(status, wanted, "{method} {path}: {problem}");
+        assert_eq!(problem["status"], wanted, "{method} {path}: {problem}");
+        assert!(problem["detail"].is_string(), "{method} {path}: {problem}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_who_revoke_the_last_two_tokens_at_once_do_not_lock_everybody_out() {
     let server = std::sync::Arc::new(Server::start(&guests()));
     for round in 0..5 {
