@@ -127,14 +127,10 @@ pub(crate) fn deadline_of(key: &[u8]) -> Option<Deadline> {
     Some(Deadline { at: u64::from_be_bytes(*at), device, plugin, name })
 }
 
-/// The row of a transcript: rows are ordered by time.
-pub(crate) fn transcript(at_ms: i64, number: u64, device: &DeviceKey, plugin: &str) -> Vec<u8> {
+/// A row of transcripts: rows are ordered by time.
+pub(crate) fn transcripts(at_ms: i64, number: u64) -> Vec<u8> {
     let mut key = transcripts_from(at_ms);
     key.extend_from_slice(&number.to_be_bytes());
-    for text in [device.as_str(), plugin] {
-        key.extend_from_slice(text.as_bytes());
-        key.push(END);
-    }
     key
 }
 
@@ -143,16 +139,6 @@ pub(crate) fn transcripts_from(at_ms: i64) -> Vec<u8> {
     let mut key = Keyspace::Transcript.start();
     key.extend_from_slice(&u64::try_from(at_ms).unwrap_or_default().to_be_bytes());
     key
-}
-
-/// The time, the device and the plugin of a transcript's row.
-pub(crate) fn transcript_of(key: &[u8]) -> Option<(i64, DeviceKey, String)> {
-    let (at_ms, rest) = key.get(1..)?.split_first_chunk::<8>()?;
-    let (_, texts) = rest.split_first_chunk::<8>()?;
-    let mut texts = std::str::from_utf8(texts).ok()?.split('\0');
-    let device = DeviceKey::from_text(texts.next()?);
-    let plugin = texts.next()?.to_owned();
-    Some((i64::try_from(u64::from_be_bytes(*at_ms)).ok()?, device, plugin))
 }
 
 #[cfg(test)]

@@ -135,9 +135,9 @@ pub trait Store: Send + Sync + 'static {
         query: TranscriptQuery,
     ) -> Result<(Vec<StoredTranscript>, Option<Vec<u8>>), StoreError>;
 
-    /// Removes up to `limit` transcripts from before a time, in milliseconds since 1970, and says
-    /// how many there were.
-    async fn drop_transcripts(&self, before_ms: i64, limit: usize) -> Result<usize, StoreError>;
+    /// Removes transcripts from before a time, in milliseconds since 1970: up to `limit` rows, each
+    /// of which holds those that were added together.
+    async fn drop_transcripts(&self, before_ms: i64, limit: usize) -> Result<(), StoreError>;
 
     /// What this installation's passwords are made of: 256 bits that nobody else knows. Made when
     /// first asked for; never changed.

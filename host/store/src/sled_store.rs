@@ -65,7 +65,7 @@ pub struct SledStore {
 const CREDENTIALS_MAX: usize = 4;
 
 /// The format of a data folder that this program writes.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 const FORMAT_KEY: &[u8] = b"!format";
 const SECRET_KEY: &[u8] = b"!secret";
 
@@ -482,16 +482,13 @@ impl Store for SledStore {
         read.await.map_err(|_| StoreError::Closing)?
     }
 
-    async fn drop_transcripts(&self, before_ms: i64, limit: usize) -> Result<usize, StoreError> {
+    async fn drop_transcripts(&self, before_ms: i64, limit: usize) -> Result<(), StoreError> {
         let (start, end) = (Keyspace::Transcript.start(), transcripts_from(before_ms));
         let mut batch = Batch::default();
-        let mut dropped = 0;
         for key in self.db.range(start..end).keys().take(limit) {
             batch.remove(key?);
-            dropped += 1;
         }
-        self.committer.commit(batch).await?;
-        Ok(dropped)
+        self.committer.commit(batch).await
     }
 
     async fn secret(&self) -> Result<[u8; 32], StoreError> {

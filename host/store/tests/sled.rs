@@ -201,3 +201,50 @@ fn a_folder_in_use_is_refused_with_what_to_do() {
     let error = second.err().expect("it is refused").to_string();
     assert!(error.contains("another trellis uses it"), "{error}");
 }
+
+#[tokio::test]
+async fn transcripts_are_found_by_time_device_and_plugin_page_by_page_until_they_are_dropped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let transcript = |number: i64| StoredTranscript {
+        at_ms: 1_000 + number,
+        device: DeviceKey::from_text(format!("00D09E-GW-{}", number % 7)),
+        plugin: if number % 2 == 0 { "even" } else { "odd" }.to_owned(),
+        // Some are so large that a row holds only a few.
+        json: format!("{number} {}", "x".repeat(usize::try_from(number % 3).expect("small") << 15)),
+    };
+    for batch in [0..100, 100..101, 101..200] {
+        // Sessions end in another order than they began.
+        let batch = batch.rev().map(transcript).collect();
+        store.add_transcripts(batch).await.expect("kept");
+    }
+    let device = Some(DeviceKey::from_text("00D09E-GW-3"));
+    for (query, wanted) in [
+        (TranscriptQuery::default(), (0..200).collect::<Vec<i64>>()),
+        (TranscriptQuery { since_ms: 1_150, ..Default::default() }, (150..200).collect()),
+        (
+            TranscriptQuery { device, plugin: Some("odd".to_owned()), ..Default::default() },
+            (0..200).filter(|it| it % 7 == 3 && it % 2 == 1).collect(),
+        ),
+    ] {
+        for limit in [1, 7, 500] {
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let query = TranscriptQuery { after, limit, ..query.clone() };
+                let (page, next) = store.transcripts(query).await.expect("readable");
+                assert!(page.len() <= limit);
+                found.extend(page);
+                after = next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            let wanted: Vec<_> = wanted.iter().map(|number| transcript(*number)).collect();
+            assert!(found == wanted, "{query:?} by {limit}: {} found", found.len());
+        }
+    }
+    store.drop_transcripts(1_101, 50_000).await.expect("dropped");
+    let all = TranscriptQuery { limit: 500, ..Default::default() };
+    let (left, _) = store.transcripts(all).await.expect("readable");
+    assert!(left.iter().all(|it| it.at_ms >= 1_101) && left.len() == 99, "{}", left.len());
+}
