@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, watch};
 use trellis_plugin_host::{Loader, Plugin, Traits};
 use trellis_store::{
     DeviceKey, Orders, PluginCounters, PluginRecord, PluginVersion, Store, StoreError,
@@ -68,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) table: ArcSwap<Table>,
     /// One change at a time, from its check to the disk. Sessions never wait for it.
     pub(crate) state: Mutex<State>,
+    /// How often that was changed: what was refused may fit by now.
+    pub(crate) changes: watch::Sender<u64>,
     /// Files that are compiled at once.
     loads: Semaphore,
     /// One change of a device's orders at a time.
@@ -116,6 +118,7 @@ impl Catalog {
             settings,
             table: ArcSwap::default(),
             state: Mutex::new(State::default()),
+            changes: watch::Sender::new(0),
             loads: Semaphore::new(LOADS_MAX),
             orders: Mutex::new(()),
         }));
@@ -253,11 +256,14 @@ impl Catalog {
         self.0.table.load().shadows.get(name).map(Arc::clone)
     }
 
-    /// Removes compiled plugins that nobody will ask for.
+    /// Removes files of versions that nobody will ask for.
     async fn sweep(&self) {
         let records = self.plugins().await;
         let versions = records.iter().flat_map(|record| &record.versions);
         let keep: HashSet<String> = versions.map(|it| it.digest.clone()).collect();
+        if let Err(error) = self.0.store.keep_plugin_files(keep.clone()).await {
+            tracing::warn!(%error, "cannot remove files of plugins that nobody uses");
+        }
         let shared = Arc::clone(&self.0);
         let swept = tokio::task::spawn_blocking(move || shared.loader.sweep(&keep)).await;
         if let Ok(Err(error)) = swept {

@@ -162,6 +162,7 @@ impl Catalog {
         let needed = needed(&next);
         next.loaded.retain(|digest, _| needed.contains(digest));
         self.0.table.store(Arc::new(table));
+        self.0.changes.send_modify(|changes| *changes += 1);
         **state = next;
         Ok(())
     }

@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Loaded};
 use crate::versions::Took;
 
 /// How long a folder must be quiet before its files are read: copying takes a while.
@@ -23,8 +23,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// The longest that is waited for it to be quiet.
 const QUIET_WAIT: Duration = Duration::from_secs(5);
 
-/// What a file looked like when it was last read.
-type Seen = HashMap<PathBuf, Looks>;
+/// What a file looked like when it was last read, and what was said of it then.
+type Seen = HashMap<PathBuf, (Looks, Option<Refusal>)>;
+
+/// Why a file was not taken: by what the catalog held after so many changes.
+struct Refusal {
+    why: String,
+    changes: u64,
+}
 
 /// What tells a file from another: when it was written, its size, its inode, and when anything of
 /// that was changed last.
@@ -43,10 +49,13 @@ pub async fn watch(
     let watcher = watcher(&folder, Arc::clone(&changed));
     let mut seen = Seen::new();
     look(&catalog, &folder, &mut seen).await?;
+    let mut adopted = catalog.0.changes.subscribe();
     Ok(tokio::spawn(async move {
         let _watcher = watcher;
-        let next = || async {
+        let mut next = async || {
             tokio::select! {
+                // The catalog holds the sender.
+                _ = adopted.changed() => {}
                 () = changed.notified() => {
                     let until = tokio::time::Instant::now() + QUIET_WAIT;
                     while tokio::time::Instant::now() < until
@@ -88,27 +97,17 @@ fn watcher(folder: &Path, changed: Arc<Notify>) -> Option<notify::RecommendedWat
 async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Result<()> {
     let mut files = wasm_files(folder).await?;
     seen.retain(|path, _| files.iter().any(|(file, _)| file == path));
-    files.retain(|(path, state)| seen.get(path) != Some(state));
+    let changes = *catalog.0.changes.borrow();
+    files.retain(|(path, looks)| match seen.get(path) {
+        // What it did not go with may be gone.
+        Some((known, Some(refusal))) => known != looks || refusal.changes != changes,
+        Some((known, None)) => known != looks,
+        None => true,
+    });
     files.sort_by(|one, other| (one.1.0, &one.0).cmp(&(other.1.0, &other.0)));
-    for (path, state) in files {
+    for (path, looks) in files {
         let file = path.display();
-        if state.1 > catalog.file_bytes_max() {
-            let (bytes, limit) = (state.1, catalog.file_bytes_max());
-            tracing::error!(
-                "a plugin was not loaded: {file}: it has {bytes} bytes; the limit is {limit}"
-            );
-            seen.insert(path, state);
-            continue;
-        }
-        let wasm = match read(&path, catalog.file_bytes_max()).await {
-            Ok(wasm) => wasm,
-            Err(error) => {
-                tracing::error!("a plugin was not loaded: {file}: {error}");
-                seen.insert(path, state);
-                continue;
-            }
-        };
-        match catalog.load_from_folder(wasm.into()).await {
+        let refused = match take(catalog, &path, looks.1).await {
             Ok(loaded) => {
                 let (plugin, version, sha256) = (loaded.name, loaded.version, loaded.digest);
                 match loaded.took {
@@ -121,12 +120,28 @@ async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Res
                         tracing::info!(%file, plugin, version, sha256, "plugin loaded");
                     }
                 }
+                None
             }
-            Err(error) => tracing::error!("a plugin was not loaded: {file}: {error}"),
-        }
-        seen.insert(path, state);
+            Err(why) => {
+                let before = seen.get(&path).and_then(|(_, refusal)| refusal.as_ref());
+                if before.is_none_or(|before| before.why != why) {
+                    tracing::error!("a plugin was not loaded: {file}: {why}");
+                }
+                Some(Refusal { why, changes })
+            }
+        };
+        seen.insert(path, (looks, refused));
     }
     Ok(())
+}
+
+async fn take(catalog: &Catalog, path: &Path, bytes: u64) -> Result<Loaded, String> {
+    let limit = catalog.file_bytes_max();
+    if bytes > limit {
+        return Err(format!("it has {bytes} bytes; the limit is {limit}"));
+    }
+    let wasm = read(path, limit).await.map_err(|error| error.to_string())?;
+    catalog.load_from_folder(wasm.into()).await.map_err(|error| error.to_string())
 }
 
 /// Reads a file, and no more of it than a plugin may have.

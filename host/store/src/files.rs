@@ -1,5 +1,6 @@
 //! The files of plugins: too large for records, and needed only when one is loaded.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -44,7 +45,49 @@ impl Files {
         }
     }
 
+    /// Removes the files that nobody knows, such as one whose record a crash has prevented.
+    pub(crate) fn sweep(&self, keep: &HashSet<String>) -> io::Result<()> {
+        for entry in fs::read_dir(&self.0)? {
+            let path = entry?.path();
+            let stem = path.file_stem().and_then(|it| it.to_str()).unwrap_or_default();
+            let is_known = path.extension().is_some_and(|it| it == "wasm") && keep.contains(stem);
+            // Nothing else is touched: somebody may have put it there.
+            if !is_known && is_digest(stem.split('.').next().unwrap_or_default()) {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
     fn path(&self, digest: &str) -> PathBuf {
         self.0.join(format!("{digest}.wasm"))
+    }
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_crash_left_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = Files::open(folder.path()).expect("it opens");
+        let (known, orphan) = ("a".repeat(64), "b".repeat(64));
+        for digest in [&known, &orphan] {
+            files.write(digest, b"wasm").expect("written");
+        }
+        let half = folder.path().join(format!("{known}.77.tmp"));
+        let foreign = folder.path().join("my-plugin.wasm");
+        for path in [&half, &foreign] {
+            fs::write(path, b"wasm").expect("written");
+        }
+        files.sweep(&HashSet::from([known.clone()])).expect("swept");
+        assert!(files.read(&known).is_ok() && foreign.exists());
+        assert!(files.read(&orphan).is_err() && !half.exists());
     }
 }

@@ -20,6 +20,8 @@ mod transcripts;
 mod transfers;
 mod tree;
 
+use std::collections::HashSet;
+
 pub use error::StoreError;
 pub use operator::*;
 pub use records::*;
@@ -87,6 +89,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes a file of a plugin, which need not be there.
     async fn remove_plugin_file(&self, digest: &str) -> Result<(), StoreError>;
+
+    /// Removes the files of all versions but these. For the start: nothing may be added meanwhile.
+    async fn keep_plugin_files(&self, keep: HashSet<String>) -> Result<(), StoreError>;
 
     /// Queues work for a device's next session and returns its number.
     async fn enqueue_task(&self, device: &DeviceKey, task: &Task) -> Result<TaskId, StoreError>;

@@ -1,6 +1,6 @@
 //! The store on sled: one key-value tree, whose batches are atomic across all keyspaces.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -376,6 +376,10 @@ impl Store for SledStore {
     async fn remove_plugin_file(&self, digest: &str) -> Result<(), StoreError> {
         let digest = digest.to_owned();
         self.with_files(move |files| files.remove(&digest)).await
+    }
+
+    async fn keep_plugin_files(&self, keep: HashSet<String>) -> Result<(), StoreError> {
+        self.with_files(move |files| files.sweep(&keep)).await
     }
 
     async fn enqueue_task(&self, device: &DeviceKey, task: &Task) -> Result<TaskId, StoreError> {

@@ -123,6 +123,20 @@ async fn a_file_put_into_the_folder_takes_over_and_a_bad_one_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_does_not_go_with_another_plugin_is_loaded_once_that_one_is_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path());
+    assert_eq!(server.api("POST", "/plugins", &version("7.0.1", false)).0, 201);
+    let twin = super::replaced(version("7.0.1", false), b"scripted", b"scriptex");
+    file(folder.path(), "twin.wasm", &twin);
+    until("the tie is reported", || server.log_text().contains("equally closely"));
+    assert_eq!(server.api("GET", "/plugins/scriptex", b"").0, 404);
+    assert_eq!(server.api("DELETE", "/plugins/scripted", b"").0, 204);
+    until("the other one serves", || server.api("GET", "/plugins/scriptex", b"").0 == 200);
+    assert_eq!(served_by(&server, 1).await, "7.0.1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_file_is_refused_with_what_is_to_be_changed_and_changes_nothing() {
     let server = Server::start(&guests());
     let good = version("7.0.2", false);
