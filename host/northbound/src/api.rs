@@ -16,7 +16,7 @@ use crate::listener::Server;
 use crate::problem::{self, Problem};
 use crate::time;
 use crate::tokens::{TokenError, add_token};
-use crate::{actions, devices, plugins, settings, transcripts};
+use crate::{actions, devices, faults, plugins, settings, transcripts};
 
 /// What the API says of itself.
 #[derive(OpenApi)]
@@ -95,7 +95,8 @@ pub(crate) fn router(server: &Arc<Server>) -> (Router<Arc<Server>>, String) {
         .routes(routes!(devices::show))
         .routes(routes!(devices::parameters))
         .routes(routes!(devices::sessions))
-        .routes(routes!(devices::faults))
+        .routes(routes!(faults::of_device))
+        .routes(routes!(faults::all))
         .routes(routes!(devices::connection_request))
         .routes(routes!(devices::add_tag, devices::remove_tag))
         .routes(routes!(devices::pin, devices::unpin))

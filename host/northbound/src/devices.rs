@@ -8,7 +8,7 @@ use axum::extract::{FromRequestParts, Path, RawPathParams, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
-use trellis_store::{Device, DeviceKey, FactValue, Fault, Session, Step};
+use trellis_store::{Device, DeviceKey, FactValue, Session, Step};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::body::{self, Parameters};
@@ -182,23 +182,6 @@ pub(crate) struct StepView {
     answer: String,
 }
 
-/// Something that went wrong.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct FaultView {
-    /// When.
-    at: String,
-    /// Whose fault it is: `plugin`, `cpe`, `operator` or `server`.
-    blame: String,
-    /// The plugin that ran.
-    plugin: Option<PluginUsed>,
-    /// A word for the kind, such as `trap` or `fuel`.
-    kind: String,
-    /// What happened.
-    message: String,
-    /// Where in the plugin, innermost first.
-    backtrace: Vec<String>,
-}
-
 /// The device that a path names, if the server knows it.
 pub(crate) struct KnownDevice(pub(crate) DeviceKey, pub(crate) Device);
 
@@ -310,24 +293,6 @@ pub(crate) async fn sessions(
     Ok(Json(server.store.sessions(&key).await?.into_iter().map(view).collect()))
 }
 
-/// The last faults of a device, oldest first.
-#[utoipa::path(get, path = "/devices/{id}/faults", tag = "devices", params(("id" = String, Path)),
-    responses((status = 200, body = Vec<FaultView>), (status = 404, body = problem::Body)))]
-pub(crate) async fn faults(
-    State(server): State<Arc<Server>>,
-    KnownDevice(key, _): KnownDevice,
-) -> Result<Json<Vec<FaultView>>, Problem> {
-    let view = |it: Fault| FaultView {
-        at: time::text(it.at_ms),
-        blame: it.blame,
-        plugin: it.plugin.map(used),
-        kind: it.kind,
-        message: it.message,
-        backtrace: it.backtrace,
-    };
-    Ok(Json(server.store.faults(&key).await?.into_iter().map(view).collect()))
-}
-
 /// Asks a device to open a session (TR-069 3.2.2). The answer comes when the device has answered;
 /// that it accepted does not mean that its session has begun.
 #[utoipa::path(post, path = "/devices/{id}/connection-request", tag = "devices",
@@ -417,7 +382,7 @@ fn view(key: &DeviceKey, device: Device) -> DeviceView {
     }
 }
 
-fn used((name, version): (String, String)) -> PluginUsed {
+pub(crate) fn used((name, version): (String, String)) -> PluginUsed {
     PluginUsed { name, version }
 }
 

@@ -9,6 +9,7 @@ mod api;
 mod body;
 mod connections;
 mod devices;
+mod faults;
 mod listener;
 mod metrics;
 mod plugins;

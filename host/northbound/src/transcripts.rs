@@ -10,12 +10,13 @@ use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
-use trellis_store::{DeviceKey, TranscriptQuery};
+use trellis_store::{DeviceKey, Page, TranscriptQuery};
 use utoipa::IntoParams;
 
 use crate::body::Parameters;
 use crate::listener::Server;
 use crate::problem::{self, Problem};
+use crate::time;
 
 /// Which transcripts.
 #[derive(Deserialize, IntoParams)]
@@ -45,13 +46,7 @@ pub(crate) async fn list(
     if !(1..=500).contains(&limit) {
         return Err(wrong(format!("limit is {limit}; it must be 1 to 500")));
     }
-    let since_ms = match &wanted.since {
-        Some(since) => since
-            .parse::<jiff::Timestamp>()
-            .map_err(|error| wrong(format!("since is {since:?}: {error}")))?
-            .as_millisecond(),
-        None => 0,
-    };
+    let since_ms = time::since(wanted.since.as_deref()).map_err(wrong)?;
     let after = wanted.after.map(|after| URL_SAFE_NO_PAD.decode(after)).transpose();
     let after = after.map_err(|_| wrong("after is not `next` of an answer".to_owned()))?;
     let query = TranscriptQuery {
@@ -61,9 +56,9 @@ pub(crate) async fn list(
         plugin: wanted.plugin,
         limit,
     };
-    let (transcripts, next) = server.store.transcripts(query).await?;
+    let Page { found, next } = server.store.transcripts(query).await?;
     // They are JSON already.
-    let texts: Vec<&str> = transcripts.iter().map(|it| it.json.as_str()).collect();
+    let texts: Vec<&str> = found.iter().map(|it| it.json.as_str()).collect();
     let next = next.map(|next| format!(",\"next\":\"{}\"", URL_SAFE_NO_PAD.encode(next)));
     let body = format!("{{\"transcripts\":[{}]{}}}", texts.join(","), next.unwrap_or_default());
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())

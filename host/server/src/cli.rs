@@ -8,8 +8,10 @@ use serde::Deserialize;
 
 use crate::client::ApiArguments;
 use crate::commands::device::DeviceCommand;
+use crate::commands::faults::FaultsArguments;
 use crate::commands::plugin::PluginCommand;
 use crate::commands::replay::ReplayArguments;
+use crate::commands::tag::TagCommand;
 use crate::commands::token::TokenCommand;
 
 /// A TR-069 Auto Configuration Server whose vendor logic is plugins.
@@ -37,6 +39,15 @@ pub(crate) enum Command {
     Device {
         #[command(subcommand)]
         command: DeviceCommand,
+        #[command(flatten)]
+        api: ApiArguments,
+    },
+    /// What went wrong, of all devices, oldest first.
+    Faults(FaultsArguments),
+    /// Tags: what holds for the devices that have them.
+    Tag {
+        #[command(subcommand)]
+        command: TagCommand,
         #[command(flatten)]
         api: ApiArguments,
     },

@@ -9,6 +9,8 @@ use serde_json::Value;
 use ureq::Agent;
 use ureq::http::StatusCode;
 
+use crate::output;
+
 /// Where the server is, and who asks.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ApiArguments {
@@ -34,6 +36,7 @@ pub(crate) struct Client {
     agent: Agent,
     base: String,
     token: String,
+    is_for_people: bool,
 }
 
 /// How long an answer may take: a large plugin is compiled before it comes.
@@ -59,7 +62,8 @@ impl Client {
             .timeout_global(Some(ANSWER_MAX))
             .build();
         let base = arguments.api.trim_end_matches('/').to_owned();
-        Ok(Self { agent: config.into(), base, token: token.trim().to_owned() })
+        let token = token.trim().to_owned();
+        Ok(Self { agent: config.into(), base, token, is_for_people: !arguments.json })
     }
 
     pub(crate) fn get(&self, path: &[&str]) -> anyhow::Result<Value> {
@@ -67,18 +71,16 @@ impl Client {
         self.read(request.call())
     }
 
-    /// Transcripts that are as wanted.
-    pub(crate) fn transcripts(&self, wanted: &[(&str, Option<&str>)]) -> anyhow::Result<Value> {
+    /// Asks with the parameters that have a value.
+    pub(crate) fn query(
+        &self,
+        path: &[&str],
+        wanted: &[(&str, Option<&str>)],
+    ) -> anyhow::Result<Value> {
         let wanted = wanted.iter().filter_map(|(name, value)| Some((name, (*value)?)));
         let query = wanted.map(|(name, value)| format!("{name}={}", encoded(value)));
         let query = query.collect::<Vec<_>>().join("&");
-        let url = format!("{}?{query}", self.url(&["transcripts"]));
-        self.read(self.agent.get(url).header("Authorization", self.bearer()).call())
-    }
-
-    /// The devices after one.
-    pub(crate) fn list_devices(&self, after: &str) -> anyhow::Result<Value> {
-        let url = format!("{}?after={}", self.url(&["devices"]), encoded(after));
+        let url = format!("{}?{query}", self.url(path));
         self.read(self.agent.get(url).header("Authorization", self.bearer()).call())
     }
 
@@ -124,7 +126,10 @@ impl Client {
         let status = answer.status();
         let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
         let body = body.with_context(|| format!("the answer of {base} cannot be read"))?;
-        let value: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
+        let mut value: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
+        if self.is_for_people {
+            output::tame(&mut value);
+        }
         if status.is_success() {
             return Ok(value);
         }

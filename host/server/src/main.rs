@@ -44,6 +44,8 @@ fn main() -> ExitCode {
         Command::Plugin { command, api } => tell(commands::plugin::run(&command, &api)),
         Command::Replay(arguments) => tell(commands::replay::run(&arguments)),
         Command::Device { command, api } => tell(commands::device::run(&command, &api)),
+        Command::Faults(arguments) => tell(commands::faults::run(&arguments)),
+        Command::Tag { command, api } => tell(commands::tag::run(&command, &api)),
         Command::Token { command, api } => tell(commands::token::run(&command, &api)),
         Command::DefaultConfig => {
             print!("{}", config::DEFAULT);

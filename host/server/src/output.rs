@@ -12,9 +12,28 @@ pub(crate) fn json(value: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Takes control characters out of the texts of a value: devices can send what a terminal obeys.
+pub(crate) fn tame(value: &mut Value) {
+    let is_harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    match value {
+        Value::String(text) if !text.chars().all(is_harmless) => {
+            let tamed = text.chars().map(|c| if is_harmless(c) { c } else { '\u{fffd}' });
+            *text = tamed.collect();
+        }
+        Value::Array(items) => items.iter_mut().for_each(tame),
+        Value::Object(fields) => fields.values_mut().for_each(tame),
+        _ => {}
+    }
+}
+
 /// A text of a value, or a dash.
 pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or("-")
+}
+
+/// A text as one line.
+pub(crate) fn line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A number of a value.

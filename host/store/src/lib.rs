@@ -11,6 +11,7 @@ mod codec;
 mod commit;
 mod credential;
 mod error;
+mod faults;
 mod files;
 mod keys;
 mod operator;
@@ -108,6 +109,9 @@ pub trait Store: Send + Sync + 'static {
     /// The faults of a device, oldest first.
     async fn faults(&self, device: &DeviceKey) -> Result<Vec<Fault>, StoreError>;
 
+    /// Faults of all devices, by device.
+    async fn find_faults(&self, query: FaultQuery) -> Result<Page<(DeviceKey, Fault)>, StoreError>;
+
     /// The sessions of a device in which something happened, oldest first.
     async fn sessions(&self, device: &DeviceKey) -> Result<Vec<Session>, StoreError>;
 
@@ -133,12 +137,11 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps transcripts of sessions. They are not waited for: a crash loses the last ones.
     async fn add_transcripts(&self, transcripts: Vec<StoredTranscript>) -> Result<(), StoreError>;
 
-    /// Transcripts, oldest first, and the place of the last one that was looked at: more may come
-    /// after it, unless there is none.
+    /// Transcripts, oldest first.
     async fn transcripts(
         &self,
         query: TranscriptQuery,
-    ) -> Result<(Vec<StoredTranscript>, Option<Vec<u8>>), StoreError>;
+    ) -> Result<Page<StoredTranscript>, StoreError>;
 
     /// Removes transcripts from before a time, in milliseconds since 1970: up to `limit` rows, each
     /// of which holds those that were added together.

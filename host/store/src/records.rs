@@ -372,6 +372,28 @@ pub struct TranscriptQuery {
     pub limit: usize,
 }
 
+/// Some of what a query asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What was found, in order. It may be nothing though there is more.
+    pub found: Vec<T>,
+    /// The place of the last one that was looked at: more may come after it, unless there is none.
+    pub next: Option<Vec<u8>>,
+}
+
+/// Which faults, of all devices.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FaultQuery {
+    /// Those since this time, in milliseconds since 1970.
+    pub since_ms: i64,
+    /// Those after this place, which an earlier answer named.
+    pub after: Option<Vec<u8>>,
+    /// Those of sessions in which this plugin ran.
+    pub plugin: Option<String>,
+    /// So many.
+    pub limit: usize,
+}
+
 /// What an Inform shows to be no longer true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forget {

@@ -427,6 +427,12 @@ impl Store for SledStore {
         Ok(rows.into_iter().map(|(_, fault)| fault).collect())
     }
 
+    async fn find_faults(&self, query: FaultQuery) -> Result<Page<(DeviceKey, Fault)>, StoreError> {
+        let store = self.clone();
+        let read = tokio::task::spawn_blocking(move || store.read_faults(&query));
+        read.await.map_err(|_| StoreError::Closing)?
+    }
+
     async fn sessions(&self, device: &DeviceKey) -> Result<Vec<Session>, StoreError> {
         let rows = self.rows(Keyspace::Session, "session", device)?;
         Ok(rows.into_iter().map(|(_, session)| session).collect())
@@ -480,7 +486,7 @@ impl Store for SledStore {
     async fn transcripts(
         &self,
         query: TranscriptQuery,
-    ) -> Result<(Vec<StoredTranscript>, Option<Vec<u8>>), StoreError> {
+    ) -> Result<Page<StoredTranscript>, StoreError> {
         let store = self.clone();
         let read = tokio::task::spawn_blocking(move || store.read_transcripts(&query));
         read.await.map_err(|_| StoreError::Closing)?

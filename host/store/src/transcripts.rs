@@ -9,7 +9,7 @@ use sled::Batch;
 use crate::codec;
 use crate::error::StoreError;
 use crate::keys;
-use crate::records::{DeviceKey, StoredTranscript, TranscriptQuery};
+use crate::records::{DeviceKey, Page, StoredTranscript, TranscriptQuery};
 use crate::sled_store::SledStore;
 
 /// Transcripts that one query looks at: what is asked for may be rare.
@@ -64,7 +64,7 @@ impl SledStore {
     pub(crate) fn read_transcripts(
         &self,
         query: &TranscriptQuery,
-    ) -> Result<(Vec<StoredTranscript>, Option<Vec<u8>>), StoreError> {
+    ) -> Result<Page<StoredTranscript>, StoreError> {
         let (mut start, mut skipped) = (keys::transcripts_from(query.since_ms), 0);
         if let Some((key, place)) = query.after.as_deref().and_then(place_of)
             && key >= start.as_slice()
@@ -96,11 +96,11 @@ impl SledStore {
                     found.push(StoredTranscript { at_ms, device, plugin, json });
                 }
                 if found.len() >= query.limit || looked_at >= LOOKED_AT_MAX {
-                    return Ok((found, Some(place(&key, number + 1))));
+                    return Ok(Page { found, next: Some(place(&key, number + 1)) });
                 }
             }
         }
-        Ok((found, None))
+        Ok(Page { found, next: None })
     }
 }
 

@@ -231,10 +231,10 @@ async fn transcripts_are_found_by_time_device_and_plugin_page_by_page_until_they
             let (mut found, mut after) = (Vec::new(), None);
             loop {
                 let query = TranscriptQuery { after, limit, ..query.clone() };
-                let (page, next) = store.transcripts(query).await.expect("readable");
-                assert!(page.len() <= limit);
-                found.extend(page);
-                after = next;
+                let page = store.transcripts(query).await.expect("readable");
+                assert!(page.found.len() <= limit);
+                found.extend(page.found);
+                after = page.next;
                 if after.is_none() {
                     break;
                 }
@@ -245,6 +245,6 @@ async fn transcripts_are_found_by_time_device_and_plugin_page_by_page_until_they
     }
     store.drop_transcripts(1_101, 50_000).await.expect("dropped");
     let all = TranscriptQuery { limit: 500, ..Default::default() };
-    let (left, _) = store.transcripts(all).await.expect("readable");
+    let left = store.transcripts(all).await.expect("readable").found;
     assert!(left.iter().all(|it| it.at_ms >= 1_101) && left.len() == 99, "{}", left.len());
 }

@@ -4,6 +4,7 @@ mod actions;
 mod admission;
 mod api;
 mod bench;
+mod commands;
 mod deadlines;
 mod http;
 mod languages;

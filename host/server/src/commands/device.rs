@@ -5,7 +5,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::client::{ApiArguments, Client};
-use crate::output::{self, bold, number, table, text};
+use crate::output::{self, bold, line, number, table, text};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeviceCommand {
@@ -37,6 +37,18 @@ pub(crate) enum DeviceCommand {
         /// How long to wait for the device, in seconds; 0 only queues it.
         #[arg(long, value_name = "SECONDS", default_value_t = 60)]
         wait: u64,
+    },
+    /// Show what became of the actions of a device, or of one of them.
+    Actions {
+        /// The device.
+        id: String,
+        /// The number of the action.
+        number: Option<u64>,
+    },
+    /// Ask a device to open a session now.
+    Call {
+        /// The device.
+        id: String,
     },
     /// Set or show what holds for a device: the plugin's settings.
     Settings {
@@ -76,8 +88,9 @@ const ASK_EVERY: std::time::Duration = std::time::Duration::from_millis(300);
 pub(crate) fn run(command: &DeviceCommand, api: &ApiArguments) -> anyhow::Result<()> {
     let client = Client::new(api)?;
     let answer = match command {
-        DeviceCommand::List { after: None } => client.get(&["devices"])?,
-        DeviceCommand::List { after: Some(after) } => client.list_devices(after)?,
+        DeviceCommand::List { after } => {
+            client.query(&["devices"], &[("after", after.as_deref())])?
+        }
         DeviceCommand::Show { id } => {
             let mut device = client.get(&["devices", id])?;
             let faults = client.get(&["devices", id, "faults"])?;
@@ -92,6 +105,13 @@ pub(crate) fn run(command: &DeviceCommand, api: &ApiArguments) -> anyhow::Result
                 serde_json::from_str(arguments).context("the arguments are not JSON")?;
             let queued = client.post(&["devices", id, "actions", action], &arguments)?;
             await_action(&client, id, queued, *wait)?
+        }
+        DeviceCommand::Actions { id, number: None } => client.get(&["devices", id, "actions"])?,
+        DeviceCommand::Actions { id, number: Some(number) } => {
+            client.get(&["devices", id, "actions", &number.to_string()])?
+        }
+        DeviceCommand::Call { id } => {
+            client.post(&["devices", id, "connection-request"], &Value::Null)?
         }
         DeviceCommand::Settings { id, plugin, settings: None } => {
             client.get(&["devices", id, "settings", plugin])?
@@ -110,7 +130,8 @@ pub(crate) fn run(command: &DeviceCommand, api: &ApiArguments) -> anyhow::Result
         }
         DeviceCommand::Pin { id, plugin: None } => client.delete(&["devices", id, "plugin"])?,
     };
-    let failed = answer.get("state").and_then(Value::as_str) == Some("failed");
+    let is_action = matches!(command, DeviceCommand::Action { .. });
+    let failed = is_action && text(&answer, "state") == "failed";
     if api.json {
         output::json(&answer)?;
     } else {
@@ -119,6 +140,8 @@ pub(crate) fn run(command: &DeviceCommand, api: &ApiArguments) -> anyhow::Result
             DeviceCommand::Show { .. } => device(&answer),
             DeviceCommand::Sessions { .. } => sessions(&answer),
             DeviceCommand::Action { .. } => action(&answer),
+            DeviceCommand::Actions { .. } => actions(&answer),
+            DeviceCommand::Call { .. } => format!("{}\n", text(&answer, "detail")),
             DeviceCommand::Settings { .. } => settings(&answer),
             DeviceCommand::Tag { id, tag } => format!("{id} has the tag {tag}\n"),
             DeviceCommand::Untag { id, tag } => format!("{id} does not have the tag {tag}\n"),
@@ -131,6 +154,9 @@ pub(crate) fn run(command: &DeviceCommand, api: &ApiArguments) -> anyhow::Result
         });
     }
     anyhow::ensure!(!failed, "the action failed");
+    let is_called =
+        !matches!(command, DeviceCommand::Call { .. }) || text(&answer, "outcome") == "accepted";
+    anyhow::ensure!(is_called, "the device does not come");
     Ok(())
 }
 
@@ -200,7 +226,7 @@ fn device(it: &Value) -> String {
         lines.push_str(&format!(
             "  fault {at} {}: {}\n",
             text(fault, "kind"),
-            text(fault, "message")
+            line(text(fault, "message"))
         ));
     }
     lines
@@ -233,6 +259,11 @@ fn action(it: &Value) -> String {
         }
     };
     format!("{} {} {state} {told}\n", bold(name), number(it, "id"))
+}
+
+fn actions(answer: &Value) -> String {
+    let all = answer.as_array().map_or(std::slice::from_ref(answer), Vec::as_slice);
+    all.iter().map(|it| format!("{}  {}", text(it, "queued"), action(it))).collect()
 }
 
 fn settings(answer: &Value) -> String {

@@ -1,9 +1,42 @@
 //! What the command line does with a running server.
 
+use anyhow::Context;
+use jiff::{Span, SpanRelativeTo, Timestamp};
+
 pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod device;
+pub(crate) mod faults;
 pub(crate) mod new;
 pub(crate) mod plugin;
 pub(crate) mod replay;
+pub(crate) mod tag;
 pub(crate) mod token;
+
+/// A time, or how long ago.
+fn since(text: &str) -> anyhow::Result<Timestamp> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    let span: Span = text
+        .parse()
+        .with_context(|| format!("--since {text:?} is neither a time nor such as 24h or 3d"))?;
+    let ago = span.to_duration(SpanRelativeTo::days_are_24_hours())?;
+    Ok(Timestamp::now().checked_sub(ago)?)
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_is_a_time_or_how_long_ago() {
+        assert_eq!(since("2026-01-02T03:04:05Z").expect("a time").as_second(), 1_767_323_045);
+        for (text, hours) in [("90m", 1.5), ("24h", 24.0), ("3d", 72.0)] {
+            let ago = Timestamp::now().duration_since(since(text).expect(text)).as_secs_f64();
+            assert!((ago - hours * 3_600.0).abs() < 60.0, "{text}: {ago}");
+        }
+        assert!(since("yesterday").is_err());
+    }
+}

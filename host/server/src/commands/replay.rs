@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use jiff::{Span, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use trellis_rehearsal::{Kind, replay};
 use trellis_session::SessionTranscript;
@@ -22,7 +22,7 @@ pub(crate) struct ReplayArguments {
     /// Only sessions of this device.
     #[arg(long, value_name = "ID")]
     device: Option<String>,
-    /// Only sessions since this time (RFC 3339), or since so long ago, such as 24h or 30m.
+    /// Only sessions since then: a time (RFC 3339), or how long ago, such as 24h or 3d.
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Differences that are printed; all are counted.
@@ -46,7 +46,7 @@ struct Found {
 
 pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
     let client = Client::new(&arguments.api)?;
-    let since = arguments.since.as_deref().map(read_since).transpose()?;
+    let since = arguments.since.as_deref().map(super::since).transpose()?;
     let plugin = load(read(&arguments.plugin)?)
         .map_err(|why| anyhow::anyhow!("{}: {why}", arguments.plugin.display()))?;
     let runtime = runtime()?;
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
             ("since", since.as_deref()),
             ("after", after.as_deref()),
         ];
-        let page = client.transcripts(&wanted)?;
+        let page = client.query(&["transcripts"], &wanted)?;
         let transcripts = page.get("transcripts").cloned().unwrap_or_default();
         let sessions: Vec<SessionTranscript> = serde_json::from_value(transcripts)
             .context("the server's transcripts are of another version than this program")?;
@@ -192,15 +192,4 @@ impl Found {
         }
         text
     }
-}
-
-/// A time, or how long ago.
-fn read_since(text: &str) -> anyhow::Result<Timestamp> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time);
-    }
-    let span: Span = text
-        .parse()
-        .with_context(|| format!("--since {text:?} is neither a time nor such as 24h"))?;
-    Ok(Timestamp::now().checked_sub(span)?)
 }
