@@ -202,9 +202,10 @@ fn bit(value: bool) -> &'static str {
     if value { "1" } else { "0" }
 }
 
-/// The library's escaping leaves carriage returns and non-ASCII characters as they are; a
-/// reader would turn the first into line feeds, and old devices do not know the second.
-fn escape(element: &str, text: &str) -> Result<String> {
+/// A text as envelopes of ours have it. The library's escaping leaves carriage returns and
+/// non-ASCII characters as they are; a reader would turn the first into line feeds, and old devices
+/// do not know the second. Characters that XML cannot have are left out.
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 16);
     for character in text.chars() {
         match character {
@@ -214,13 +215,18 @@ fn escape(element: &str, text: &str) -> Result<String> {
             '"' => escaped.push_str("&quot;"),
             '\t' | '\n' | ' '..='~' => escaped.push(character),
             other if allowed(other) => escaped.push_str(&format!("&#{};", u32::from(other))),
-            other => {
-                return Err(EncodeError::ForbiddenCharacter {
-                    element: element.to_owned(),
-                    character: u32::from(other),
-                });
-            }
+            _ => {}
         }
     }
-    Ok(escaped)
+    escaped
+}
+
+fn escape(element: &str, text: &str) -> Result<String> {
+    match text.chars().find(|character| !allowed(*character)) {
+        Some(character) => Err(EncodeError::ForbiddenCharacter {
+            element: element.to_owned(),
+            character: u32::from(character),
+        }),
+        None => Ok(escaped(text)),
+    }
 }

@@ -29,7 +29,7 @@ mod xml;
 
 pub use boolean::is_true;
 pub use decode::{Decoded, decode, is_empty_post};
-pub use encode::{encode, encode_in_style};
+pub use encode::{encode, encode_in_style, escaped};
 pub use envelope::{Envelope, Header};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use messages::*;

@@ -40,10 +40,14 @@ impl HostMonotonicClock for Read {
     }
 }
 
+/// Random bytes that one call gives.
+const RANDOM_BYTES_MAX: u64 = 4 << 10;
+
 /// Gives a run its clocks and its random numbers. In a `rehearsal` those for secrets come from the
 /// seed too.
 pub(crate) fn set_up(wasi: &mut WasiCtxBuilder, now_seconds: u64, seed: u64, rehearsal: bool) {
-    wasi.wall_clock(Standing(Duration::from_secs(now_seconds)))
+    wasi.max_random_size(RANDOM_BYTES_MAX)
+        .wall_clock(Standing(Duration::from_secs(now_seconds)))
         .monotonic_clock(Read(AtomicU64::new(STEP_NS)))
         .insecure_random_seed(u128::from(seed) << 64 | u128::from(!seed))
         .insecure_random(StdRng::seed_from_u64(seed));

@@ -1,17 +1,23 @@
 //! Outgoing HTTP of plugins (`wasi:http`): to origins that the operator granted, and no others.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::Bytes;
+use futures_util::stream;
+use http::header::HeaderName;
+use http_body::Frame;
+use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
 use url::{Origin, Url};
 use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
     default_send_request,
 };
 
+use crate::exchange::{Content, Exchange, HttpAnswer, HttpFailure};
 use crate::fault::limit_reached;
+use crate::recording::Recorder;
 use crate::state::RunState;
 
 /// How much of it there is for one run.
@@ -43,6 +49,17 @@ pub(crate) struct Grants {
 pub(crate) struct Gate {
     grants: Arc<Grants>,
     sent: u32,
+    recorder: Recorder,
+    /// What answers in place of the network, in a run over a recording.
+    replay: Option<Arc<Mutex<Replay>>>,
+}
+
+/// Answers that were recorded.
+struct Replay {
+    /// Those that were not given yet.
+    recorded: Vec<Exchange>,
+    /// Requests for which there was none.
+    unanswered: Vec<String>,
 }
 
 impl Grants {
@@ -78,22 +95,41 @@ fn origin(text: &str) -> Result<Origin, String> {
 }
 
 impl Gate {
-    pub(crate) fn new(grants: Arc<Grants>) -> Self {
-        Self { grants, sent: 0 }
+    /// Grants nothing.
+    pub(crate) fn closed(recorder: Recorder) -> Self {
+        Self { grants: Arc::default(), sent: 0, recorder, replay: None }
+    }
+
+    /// Lets requests to these origins pass.
+    pub(crate) fn open(&mut self, grants: Arc<Grants>) {
+        self.grants = grants;
+    }
+
+    /// Answers with what was recorded, and sends nothing.
+    pub(crate) fn replay(&mut self, recorded: Vec<Exchange>) {
+        self.replay = Some(Arc::new(Mutex::new(Replay { recorded, unanswered: Vec::new() })));
+    }
+
+    /// Requests that the recording could not answer.
+    pub(crate) fn unanswered(&self) -> Vec<String> {
+        let Some(replay) = &self.replay else { return Vec::new() };
+        std::mem::take(&mut replay.lock().unwrap_or_else(PoisonError::into_inner).unanswered)
     }
 
     /// Whether a request may leave.
     fn check(&mut self, uri: &http::Uri) -> Result<(), Error> {
-        let origin = Url::parse(&uri.to_string()).map(|url| url.origin());
-        if !origin.is_ok_and(|origin| self.grants.origins.contains(&origin)) {
-            let host = uri.host().unwrap_or_default();
-            tracing::warn!(target: "plugin", host, "an HTTP request to an origin that is not granted");
-            return Err(Error::HttpRequestDenied);
-        }
+        // Those that may not leave count too: there must be an end to them.
         self.sent = self.sent.saturating_add(1);
         if self.sent > self.grants.limits.requests {
             limit_reached("plugin_http_requests");
             return Err(Error::ConnectionLimitReached);
+        }
+        let origin = Url::parse(&uri.to_string()).map(|url| url.origin());
+        if !origin.is_ok_and(|origin| self.grants.origins.contains(&origin)) {
+            limit_reached("plugin_http_origin");
+            let host: String = uri.host().unwrap_or_default().chars().take(100).collect();
+            tracing::debug!(target: "plugin", host, "an HTTP request to an origin that is not granted");
+            return Err(Error::HttpRequestDenied);
         }
         Ok(())
     }
@@ -109,10 +145,17 @@ impl WasiHttpHooks for Gate {
         options: Option<RequestOptions>,
         _processed: Io,
     ) -> Sent {
+        let exchange = Exchange::new(request.method(), request.uri().to_string());
+        let HttpLimits { time, body_bytes, .. } = self.grants.limits;
+        if let Some(replay) = &self.replay {
+            let (replay, recorder) = (Arc::clone(replay), self.recorder.clone());
+            return Box::new(answered(request, exchange, replay, recorder));
+        }
+        let recorded = self.recorder.note_exchange(exchange);
         if let Err(error) = self.check(request.uri()) {
+            recorded.note(0, |exchange| exchange.answer = Err(HttpFailure::from(&error)));
             return Box::new(std::future::ready(Err(error)));
         }
-        let HttpLimits { time, body_bytes, .. } = self.grants.limits;
         let wished = options.unwrap_or_default();
         let within = |wished: Option<Duration>| Some(wished.unwrap_or(time).min(time));
         let options = RequestOptions {
@@ -120,19 +163,122 @@ impl WasiHttpHooks for Gate {
             first_byte_timeout: within(wished.first_byte_timeout),
             between_bytes_timeout: within(wished.between_bytes_timeout),
         };
-        let request = request.map(|body| limited(body, body_bytes, Error::HttpRequestBodySize));
+        let asked = recorded.clone();
+        let request = request.map(|body| {
+            let body = limited(body, body_bytes, Error::HttpRequestBodySize);
+            let listen = move |part: &[u8]| {
+                asked.note(part.len(), |exchange| exchange.body.extend(part));
+            };
+            overheard(body, listen, |_| {})
+        });
         Box::new(async move {
             let sending = Pin::from(Box::new(default_send_request(request, Some(options))));
-            let (response, io) = tokio::time::timeout(time, sending).await.map_err(|_| {
-                limit_reached("plugin_http_time");
-                Error::HttpResponseTimeout
-            })??;
-            let response = response
-                .map(|body| limited(body.boxed_unsync(), body_bytes, Error::HttpResponseBodySize));
+            let sent = match tokio::time::timeout(time, sending).await {
+                Ok(sent) => sent,
+                Err(_) => {
+                    limit_reached("plugin_http_time");
+                    Err(Error::HttpResponseTimeout)
+                }
+            };
+            let (response, io) = sent.map_err(|error| {
+                let failure = HttpFailure::from(&error);
+                recorded.note(0, |exchange| exchange.answer = Err(failure));
+                Error::from(failure)
+            })?;
+            let (head, body) = response.into_parts();
+            let headers: Vec<(String, String)> = head
+                .headers
+                .iter()
+                .map(|(name, value)| {
+                    let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                    (name.to_string(), value)
+                })
+                .collect();
+            let bytes = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+            let status = head.status.as_u16();
+            recorded.note(bytes, |exchange| {
+                exchange.answer = Ok(HttpAnswer { status, headers, ..HttpAnswer::default() });
+            });
+            let heard = recorded.clone();
+            let listen = move |part: &[u8]| {
+                heard.note(part.len(), |exchange| {
+                    if let Ok(answer) = &mut exchange.answer {
+                        answer.body.push(Content::new(part.to_owned()));
+                    }
+                });
+            };
+            let failed = move |failure| {
+                recorded.note(0, |exchange| {
+                    if let Ok(answer) = &mut exchange.answer {
+                        answer.failure = Some(failure);
+                    }
+                });
+            };
+            let body = limited(body.boxed_unsync(), body_bytes, Error::HttpResponseBodySize);
+            let response = http::Response::from_parts(head, overheard(body, listen, failed));
             let io: Io = Box::new(io);
             Ok((response, io))
         })
     }
+}
+
+/// Answers a request with what was recorded.
+async fn answered(
+    request: http::Request<WasiBody>,
+    mut exchange: Exchange,
+    replay: Arc<Mutex<Replay>>,
+    recorder: Recorder,
+) -> Result<(http::Response<WasiBody>, Io), Error> {
+    // It was bounded by the memory of the plugin.
+    let body = request.into_body().collect().await?.to_bytes();
+    exchange.body = Content::new(body.to_vec());
+    let answer = {
+        let mut replay = replay.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits =
+            |wanted| replay.recorded.iter().position(|it| it.fits(&exchange) == Some(wanted));
+        match fits(true).or_else(|| fits(false)) {
+            Some(place) => replay.recorded.remove(place).answer,
+            None => {
+                replay.unanswered.push(format!("{} {}", exchange.method, exchange.url));
+                Err(HttpFailure::NotRecorded)
+            }
+        }
+    };
+    exchange.answer = answer.clone();
+    recorder.note_exchange(exchange);
+    let HttpAnswer { status, headers, body, failure } = answer?;
+    let parts =
+        body.into_iter().map(|part| Ok(Frame::data(Bytes::copy_from_slice(part.as_bytes()))));
+    let parts = parts.chain(failure.map(|failure| Err(Error::from(failure))));
+    let mut response = http::Response::new(StreamBody::new(stream::iter(parts)).boxed_unsync());
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    let io: Io = Box::new(std::future::ready(Ok(())));
+    Ok((response, io))
+}
+
+/// A body whose parts somebody else hears of too.
+fn overheard(
+    body: WasiBody,
+    mut listen: impl FnMut(&[u8]) + Send + 'static,
+    mut failed: impl FnMut(HttpFailure) + Send + 'static,
+) -> WasiBody {
+    let body = body.map_frame(move |frame| {
+        if let Some(part) = frame.data_ref() {
+            listen(part);
+        }
+        frame
+    });
+    let body = body.map_err(move |error| {
+        let failure = HttpFailure::from(&error);
+        failed(failure);
+        Error::from(failure)
+    });
+    body.boxed_unsync()
 }
 
 /// A body that ends with an error where it is too long.
@@ -160,10 +306,11 @@ mod tests {
 
     #[test]
     fn only_what_is_granted_may_be_asked_and_not_without_end() {
-        let limits = HttpLimits { requests: 3, ..HttpLimits::default() };
+        let limits = HttpLimits { requests: 8, ..HttpLimits::default() };
         let origins = ["https://api.example".to_owned(), "http://127.0.0.1:8080".to_owned()];
         let grants = Grants::new(&origins, &limits).expect("origins");
-        let mut gate = Gate::new(Arc::new(grants));
+        let mut gate = Gate::closed(Recorder::new(0));
+        gate.open(Arc::new(grants));
         for (uri, may) in [
             ("https://api.example/v1?x=1", true),
             ("https://API.example:443/", true),
@@ -173,7 +320,7 @@ mod tests {
             ("https://api.example@evil/", false),
             ("https://evil/?https://api.example", false),
             ("http://127.0.0.1:8080/", true),
-            // The limit of three.
+            // The limit of eight.
             ("http://127.0.0.1:8080/", false),
         ] {
             let uri = uri.parse().expect("a URI");

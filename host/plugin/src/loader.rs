@@ -270,6 +270,7 @@ async fn describe(
         seed: 0,
         record_bytes: 0,
         is_rehearsal: false,
+        recorded_http: Vec::new(),
     };
     let limits = Arc::new(limits.clone());
     let wall = limits.wall.min(DESCRIBE_MAX);

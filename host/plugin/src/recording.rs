@@ -5,9 +5,12 @@
 //! are recorded by name, and what they read is in [`Context`]. So a later run of the same version
 //! over the same recording does the same.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use trellis_cwmp::Message;
 
-use crate::fault::FaultKind;
+use crate::exchange::Exchange;
+use crate::fault::{FaultKind, limit_reached};
 use crate::hook::{Answer, Hook};
 use crate::state::{Context, FactValue};
 
@@ -41,6 +44,8 @@ pub enum Call {
     Fact(String, Option<FactValue>),
     /// A line of log: its level and its text.
     Log(&'static str, String),
+    /// A request over HTTP.
+    Http(Box<Exchange>),
     /// Something read of what the run began with.
     Read(&'static str),
 }
@@ -54,47 +59,96 @@ pub struct Rpc {
     pub answer: Result<Message, String>,
 }
 
-/// Records a run, as far as there is room.
-pub(crate) struct Recorder {
+/// Records a run, as far as there is room. Clones record the same run.
+#[derive(Clone)]
+pub(crate) struct Recorder(Arc<Mutex<Tape>>);
+
+struct Tape {
     calls: Vec<Call>,
     /// How many bytes there is room for yet.
     room: usize,
     is_cut: bool,
 }
 
+/// Where an exchange is recorded, for what becomes of it.
+#[derive(Clone)]
+pub(crate) struct ExchangeRecorder {
+    recorder: Recorder,
+    place: usize,
+}
+
+impl Tape {
+    fn cut(&mut self) {
+        if !std::mem::replace(&mut self.is_cut, true) {
+            limit_reached("plugin_recording");
+        }
+    }
+
+    fn take(&mut self, bytes: usize) -> bool {
+        match self.room.checked_sub(bytes) {
+            Some(room) if !self.is_cut => self.room = room,
+            _ => self.cut(),
+        }
+        !self.is_cut
+    }
+}
+
 impl Recorder {
     /// With room for so many bytes; without any, nothing is recorded.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { calls: Vec::new(), room: bytes_max, is_cut: bytes_max == 0 }
+        let tape = Tape { calls: Vec::new(), room: bytes_max, is_cut: bytes_max == 0 };
+        Self(Arc::new(Mutex::new(tape)))
     }
 
     /// Notes a call. What it costs is not made where there is no room.
-    pub(crate) fn note(&mut self, bytes: usize, call: impl FnOnce() -> Call) {
-        if self.is_cut {
-            return;
-        }
-        match self.room.checked_sub(bytes.saturating_add(size_of::<Call>())) {
-            Some(room) => {
-                self.room = room;
-                self.calls.push(call());
-            }
-            None => self.is_cut = true,
+    pub(crate) fn note(&self, bytes: usize, call: impl FnOnce() -> Call) {
+        let mut tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tape.take(bytes.saturating_add(size_of::<Call>())) {
+            tape.calls.push(call());
         }
     }
 
-    /// Whether anything is recorded.
-    pub(crate) fn is_on(&self) -> bool {
-        !self.is_cut
+    /// Notes an exchange that goes on.
+    pub(crate) fn note_exchange(&self, exchange: Exchange) -> ExchangeRecorder {
+        let bytes = exchange.url.len() + exchange.body.as_bytes().len() + size_of::<Exchange>();
+        self.note(bytes, || Call::Http(Box::new(exchange)));
+        let tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ExchangeRecorder { recorder: self.clone(), place: tape.calls.len().wrapping_sub(1) }
+    }
+
+    /// Whether there is room for so many bytes.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        let tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        !tape.is_cut && tape.room >= bytes
+    }
+
+    /// Leaves out what comes from now on.
+    pub(crate) fn cut(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).cut();
     }
 
     /// The recording of a run.
     pub(crate) fn finish(
-        self,
+        &self,
         hook: Hook,
         context: Context,
         outcome: Result<Answer, (FaultKind, String)>,
     ) -> Recording {
-        Recording { hook, context, calls: self.calls, outcome, is_cut: self.is_cut }
+        let mut tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_cut = std::mem::replace(&mut tape.is_cut, true);
+        Recording { hook, context, calls: std::mem::take(&mut tape.calls), outcome, is_cut }
+    }
+}
+
+impl ExchangeRecorder {
+    /// Notes what became of the exchange.
+    pub(crate) fn note(&self, bytes: usize, change: impl FnOnce(&mut Exchange)) {
+        let mut tape = self.recorder.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tape.take(bytes)
+            && let Some(Call::Http(exchange)) = tape.calls.get_mut(self.place)
+        {
+            change(exchange);
+        }
     }
 }
 
@@ -103,21 +157,34 @@ pub(crate) fn size(message: &Message) -> usize {
     let list = |list: &trellis_cwmp::ParameterList| -> usize {
         list.iter().map(|row| row.name.len() + row.value.len() + 32).sum()
     };
+    let texts = |texts: &[String]| -> usize { texts.iter().map(|it| it.len() + 32).sum() };
     let small = 256;
     small
         + match message {
             Message::GetParameterValuesResponse(it) => list(&it.parameter_list),
             Message::SetParameterValues(it) => list(&it.parameter_list),
-            Message::GetParameterValues(it) => it.parameter_names.iter().map(String::len).sum(),
+            Message::GetParameterValues(it) => texts(&it.parameter_names),
             Message::GetParameterNamesResponse(it) => {
                 it.parameter_list.iter().map(|row| row.name.len() + 32).sum()
             }
             Message::GetParameterAttributesResponse(it) => {
-                it.parameter_list.iter().map(|row| row.name.len() + 64).sum()
+                let rows = it.parameter_list.iter();
+                rows.map(|row| row.name.len() + 64 + texts(&row.access_list)).sum()
             }
             Message::SetParameterAttributes(it) => {
-                it.parameter_list.iter().map(|row| row.name.len() + 64).sum()
+                let rows = it.parameter_list.iter();
+                rows.map(|row| row.name.len() + 64 + texts(&row.access_list)).sum()
             }
-            _ => 0,
+            Message::GetParameterAttributes(it) => texts(&it.parameter_names),
+            Message::GetRPCMethodsResponse(it) => texts(&it.method_list),
+            // The others are rare: as long as they are written.
+            other => encoded_len(other),
         }
+}
+
+fn encoded_len(message: &Message) -> usize {
+    let namespace = trellis_cwmp::namespace::CWMP_1_2.to_owned();
+    let header = trellis_cwmp::Header::default();
+    let envelope = trellis_cwmp::Envelope { namespace, header, message: message.clone() };
+    trellis_cwmp::encode(&envelope).map_or(0, |bytes| bytes.len())
 }

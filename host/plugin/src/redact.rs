@@ -2,8 +2,9 @@
 //!
 //! What is secret is known by its name: parameters, settings and arguments called `Password` and the
 //! like, and the passwords of transfers. Each is replaced by a mark that is the same for the same
-//! secret, so that a plugin which compares two of them still does the same; and wherever the
-//! secret itself turns up, in a log or in a plugin's memory, it is replaced there too.
+//! secret, so that a plugin which compares two of them still does the same. Then the secrets
+//! themselves are looked for everywhere else, in a log or in a plugin's memory: see
+//! [`Scrubber`].
 
 use std::collections::BTreeMap;
 
@@ -13,64 +14,99 @@ use sha2::Sha256;
 use trellis_cwmp::{
     Message, Operation, Parameter, ParameterList, Secret, is_secret, is_secret_setting,
 };
+use url::{Url, form_urlencoded};
 
-/// A secret shorter than this is not looked for elsewhere: it would be found everywhere.
-const LOOKED_FOR_BYTES_MIN: usize = 4;
+use crate::exchange::{Content, Exchange};
+use crate::scrub::Scrubber;
 
-/// How a mark begins.
-pub(crate) const MARK: &str = "(secret ";
+/// How a mark begins: letters that go anywhere where a password does.
+pub(crate) const MARK: &str = "masked-";
 
-/// Replaces secrets in one recording.
+/// The digits of a mark.
+const MARK_DIGITS: usize = 8;
+
+/// Replaces secrets that are known by their names, and remembers them.
 pub struct Redactor {
-    key: [u8; 32],
+    key: Option<[u8; 32]>,
     /// The secrets that were met, and their marks.
     met: BTreeMap<String, String>,
+}
+
+/// Whether a text is a mark.
+fn is_mark(text: &str) -> bool {
+    text.strip_prefix(MARK).is_some_and(|digits| {
+        digits.len() == MARK_DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
+/// A text in which all marks look the same.
+pub fn without_marks(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(MARK) {
+        let end = at + MARK.len() + MARK_DIGITS;
+        match rest.get(at..end) {
+            Some(mark) if is_mark(mark) => {
+                shown.push_str(rest.get(..at).unwrap_or_default());
+                shown.push_str("(secret)");
+                rest = rest.get(end..).unwrap_or_default();
+            }
+            _ => {
+                let end = at + MARK.len();
+                shown.push_str(rest.get(..end).unwrap_or_default());
+                rest = rest.get(end..).unwrap_or_default();
+            }
+        }
+    }
+    shown + rest
 }
 
 impl Redactor {
     /// With a key of this installation, so that nobody can tell by its mark what a secret is.
     pub fn new(key: [u8; 32]) -> Self {
-        Self { key, met: BTreeMap::new() }
+        Self { key: Some(key), met: BTreeMap::new() }
+    }
+
+    /// All secrets get the same mark.
+    pub fn blunt() -> Self {
+        Self { key: None, met: BTreeMap::new() }
+    }
+
+    /// What looks for the secrets that were met, in texts that do not name them.
+    pub(crate) fn scrubber(&self) -> Scrubber {
+        Scrubber::new(&self.met)
     }
 
     /// The mark that stands for a secret.
     pub(crate) fn mark(&mut self, secret: &str) -> String {
-        if secret.is_empty() || secret.starts_with(MARK) {
+        if secret.is_empty() || is_mark(secret) {
             return secret.to_owned();
         }
         if let Some(mark) = self.met.get(secret) {
             return mark.clone();
         }
-        let mut mac = Hmac::<Sha256>::new(&padded(&self.key).into());
-        mac.update(secret.as_bytes());
-        let bytes = mac.finalize().into_bytes();
-        let digits: String = bytes.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        let mark = format!("{MARK}{digits})");
+        let digits = match &self.key {
+            None => "0".repeat(MARK_DIGITS),
+            Some(key) => {
+                let mut mac = Hmac::<Sha256>::new(&padded(key).into());
+                mac.update(secret.as_bytes());
+                let bytes = mac.finalize().into_bytes();
+                bytes.iter().take(MARK_DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
+            }
+        };
+        let mark = format!("{MARK}{digits}");
         self.met.insert(secret.to_owned(), mark.clone());
         mark
-    }
-
-    /// Replaces what was met, wherever it is in a text.
-    pub(crate) fn scrub(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        // Longer ones first: one may hold another.
-        let mut met: Vec<_> =
-            self.met.iter().filter(|(secret, _)| secret.len() >= LOOKED_FOR_BYTES_MIN).collect();
-        met.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
-        for (secret, mark) in met {
-            if text.contains(secret.as_str()) {
-                text = text.replace(secret.as_str(), mark);
-            }
-        }
-        text
     }
 
     /// Replaces the secrets of a JSON text.
     pub(crate) fn json(&mut self, text: &str) -> String {
         match serde_json::from_str::<Value>(text) {
-            Ok(mut value) => {
-                self.value("", &mut value);
-                value.to_string()
+            Ok(value) => {
+                let mut shown = value.clone();
+                self.value("", &mut shown);
+                // A plugin may depend on how it is written.
+                if shown == value { text.to_owned() } else { shown.to_string() }
             }
             Err(_) => text.to_owned(),
         }
@@ -95,6 +131,11 @@ impl Redactor {
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.value(name, item)),
             Value::String(text) if is_secret_setting(name) => *text = self.mark(text),
+            // It stays a number, for whoever reads it as one.
+            Value::Number(number) if is_secret_setting(name) => {
+                self.mark(&number.to_string());
+                *number = 0.into();
+            }
             _ => {}
         }
     }
@@ -142,6 +183,74 @@ impl Redactor {
         message
     }
 
+    /// A request over HTTP and its answer without their secrets.
+    pub(crate) fn exchange(&mut self, exchange: &Exchange) -> Exchange {
+        let Exchange { method, url, body, answer } = exchange;
+        let answer = answer.clone().map(|mut answer| {
+            let whole: Vec<u8> = answer.body.iter().flat_map(Content::as_bytes).copied().collect();
+            let whole = Content::new(whole);
+            let shown = self.content(&whole);
+            if shown != whole {
+                let length = shown.as_bytes().len().to_string();
+                let declared = |name: &str| name.eq_ignore_ascii_case("content-length");
+                answer
+                    .headers
+                    .iter_mut()
+                    .filter(|(name, _)| declared(name))
+                    .for_each(|(_, value)| value.clone_from(&length));
+                answer.body = vec![shown];
+            }
+            for (name, value) in &mut answer.headers {
+                if is_secret_setting(name) || name.contains("cookie") || name.contains("auth") {
+                    *value = self.mark(value);
+                }
+            }
+            answer
+        });
+        Exchange { method: method.clone(), url: self.url(url), body: self.content(body), answer }
+    }
+
+    /// A URL: the values of its query are named.
+    fn url(&mut self, text: &str) -> String {
+        let Ok(mut url) = Url::parse(text) else { return text.to_owned() };
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let is_bare = url.username().is_empty() && url.password().is_none();
+        if is_bare && !pairs.iter().any(|(name, _)| is_secret_setting(name)) {
+            return text.to_owned();
+        }
+        // Fails for URLs that cannot have any.
+        let _ = url.set_username("").and_then(|()| url.set_password(None));
+        let shown = self.pairs(pairs);
+        url.set_query(Some(&shown));
+        url.to_string()
+    }
+
+    fn pairs(&mut self, pairs: Vec<(String, String)>) -> String {
+        let mut shown = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in pairs {
+            let value = if is_secret_setting(&name) { self.mark(&value) } else { value };
+            shown.append_pair(&name, &value);
+        }
+        shown.finish()
+    }
+
+    /// A body. Where its secrets cannot be told from the rest of it, all of it is one.
+    fn content(&mut self, content: &Content) -> Content {
+        let Content::Text(text) = content else { return content.clone() };
+        if serde_json::from_str::<Value>(text).is_ok() {
+            return Content::Text(self.json(text));
+        }
+        let is_form = !text.contains(['<', '{', '\n', ' ']) && text.contains('=');
+        if !is_secret_setting(text) {
+            content.clone()
+        } else if is_form {
+            let pairs = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+            Content::Text(self.pairs(pairs))
+        } else {
+            Content::Text(self.mark(text))
+        }
+    }
+
     fn secret(&mut self, secret: &Secret) -> Secret {
         Secret::new(self.mark(secret.reveal()))
     }
@@ -172,7 +281,53 @@ mod tests {
         let shown = redactor.list(&list);
         let mark = redactor.mark("tops3cret");
         assert_eq!(shown.iter().next().map(|row| row.value), Some(mark.as_str()));
-        assert_eq!(redactor.scrub("set tops3cret"), format!("set {mark}"));
+        assert_eq!(redactor.scrubber().text("set tops3cret"), format!("set {mark}"));
         assert_ne!(Redactor::new([8; 32]).mark("tops3cret"), mark);
+    }
+
+    #[test]
+    fn marks_look_the_same_once_they_are_not_to_be_compared_and_nothing_else_does() {
+        assert_eq!(without_marks("x=masked-0a0b0c0d y"), "x=(secret) y");
+        assert_eq!(without_marks("masked-ball masked-"), "masked-ball masked-");
+        assert_eq!(without_marks("masked-ü0b0c0d0e"), "masked-ü0b0c0d0e");
+    }
+
+    #[test]
+    fn what_names_no_secret_stays_as_it_is_written() {
+        let mut redactor = Redactor::new([7; 32]);
+        let text = "{ \"b\": 1.0,\n \"a\": 100000000000000000000 }";
+        assert_eq!(redactor.json(text), text);
+        assert_eq!(redactor.json(r#"{"pin":1234}"#), r#"{"pin":0}"#);
+    }
+
+    #[test]
+    fn an_exchange_over_http_is_kept_without_what_is_secret_in_it() {
+        let mut redactor = Redactor::new([7; 32]);
+        let answer = |body: &str| {
+            Ok(crate::exchange::HttpAnswer {
+                status: 200,
+                headers: [("content-length", "9"), ("set-cookie", "session=c00kie")]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .to_vec(),
+                body: vec![Content::new(body.as_bytes().to_owned())],
+                failure: None,
+            })
+        };
+        for (url, body, told) in [
+            ("https://a/x?token=s3cr3t&y=1", "", ""),
+            ("https://user:s3cr3t@a/x", "", ""),
+            ("https://a/x", r#"{"password":"s3cr3t"}"#, r#"{"a":[{"psk":"s3cr3t"}]}"#),
+            ("https://a/x", "user=me&password=s3cr3t", "<a><password>s3cr3t</password></a>"),
+        ] {
+            let exchange = Exchange {
+                method: "POST".to_owned(),
+                url: url.to_owned(),
+                body: Content::new(body.as_bytes().to_owned()),
+                answer: answer(told),
+            };
+            let shown = format!("{:?}", redactor.exchange(&exchange));
+            assert!(!shown.contains("s3cr3t") && !shown.contains("c00kie"), "{shown}");
+            assert!(shown.contains("https://a/x"), "{shown}");
+        }
     }
 }

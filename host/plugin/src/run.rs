@@ -13,11 +13,11 @@ use crate::bindings::log;
 use crate::engine::FUEL_YIELD_INTERVAL;
 use crate::fault::{FaultKind, RunFault, limit_reached};
 use crate::hook::{Admission, Answer, Hook};
-use crate::http::Gate;
 use crate::plugin::Plugin;
 use crate::recording::Recording;
 use crate::state::{Context, FactValue, Notes, RunState};
 use crate::stats::Used;
+use crate::toll::Toll;
 
 /// A plugin that runs, or waits for the device. Dropping it ends it at once.
 pub struct Run {
@@ -62,6 +62,8 @@ pub struct Finished {
     pub log_lines_dropped: u32,
     /// What it was told, asked and did, where that is recorded.
     pub recording: Option<Recording>,
+    /// What it asked over HTTP that the recording which answers does not hold.
+    pub unanswered: Vec<String>,
 }
 
 impl Run {
@@ -98,10 +100,15 @@ async fn run(
     let began_with = (context.record_bytes > 0).then(|| context.clone());
     let mut state = RunState::new(context, Arc::clone(&plugin.name), hook.reach(), limits, asks);
     let is_rehearsal = state.context.is_rehearsal;
-    if !is_rehearsal {
-        state.gate = Gate::new(Arc::clone(&plugin.grants));
+    if is_rehearsal {
+        state.gate.replay(std::mem::take(&mut state.context.recorded_http));
+    } else {
+        state.gate.open(Arc::clone(&plugin.grants));
     }
     state.has_expiry = plugin.hooks.expiry.is_some();
+    if let Hook::Action { arguments, .. } = &hook {
+        state.secrets.add_json(arguments);
+    }
     let mut store = Store::new(&plugin.engine.engine, state);
     let since = Instant::now();
     let result = match tokio::time::timeout(wall, call(&plugin, &hook, &mut store)).await {
@@ -122,7 +129,10 @@ async fn run(
     }
     let (answer, fault) = match result {
         Ok(answer) => (answer, None),
-        Err(fault) => (Answer::Done, Some(fault)),
+        Err(fault) => {
+            let message = state.secrets.out_of(&fault.message);
+            (Answer::Done, Some(RunFault { message, ..fault }))
+        }
     };
     // What is only tried is none of what the version has done.
     if !is_rehearsal {
@@ -153,6 +163,7 @@ async fn run(
         names_learned: state.names_learned,
         log_lines_dropped: state.log_lines.saturating_sub(state.limits.log_lines),
         recording,
+        unanswered: state.gate.unanswered(),
     }
 }
 
@@ -197,6 +208,7 @@ fn missing<T>(interface: &str) -> wasmtime::Result<Result<T, String>> {
 /// Sets the limits that wasmtime itself watches.
 pub(crate) fn prepare(store: &mut Store<RunState>) -> wasmtime::Result<()> {
     store.limiter(|state| state);
+    store.call_hook_async(Toll);
     let fuel = store.data().limits.fuel;
     store.set_fuel(fuel)?;
     store.set_hostcall_fuel(store.data().limits.host_call_bytes);
@@ -218,6 +230,7 @@ impl Finished {
             names_learned: None,
             log_lines_dropped: 0,
             recording: None,
+            unanswered: Vec::new(),
         }
     }
 }

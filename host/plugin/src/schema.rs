@@ -2,29 +2,45 @@
 
 use std::collections::BTreeMap;
 
-use jsonschema::Validator;
+use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
 /// How many errors are told at once.
 const ERRORS_SHOWN: usize = 8;
 
 /// A schema made ready. One that is not there takes any object.
-pub(crate) struct Schema(Option<Validator>);
+pub(crate) struct Schema(Option<Ready>);
+
+struct Ready {
+    validator: Validator,
+    /// How many parts it has.
+    parts: u64,
+}
 
 impl Schema {
-    /// Reads a schema. References to other documents are not followed.
+    /// Reads a schema (JSON Schema 2020-12). References are followed within it only.
     pub(crate) fn new(schema: &Value) -> Result<Self, String> {
         if schema.is_null() {
             return Ok(Self(None));
         }
-        check_size(schema)?;
-        let validator = jsonschema::options().should_validate_formats(true).build(schema);
-        validator.map(|it| Self(Some(it))).map_err(|error| error.to_string())
+        let parts = check_size(schema)?;
+        let validator = jsonschema::options()
+            // Whatever it calls itself: in older drafts other references would be followed.
+            .with_draft(Draft::Draft202012)
+            // Those take a time that grows with the text, and no faster.
+            .with_pattern_options(PatternOptions::regex())
+            .should_validate_formats(true)
+            .build(schema);
+        let validator = validator.map_err(|error| error.to_string())?;
+        Ok(Self(Some(Ready { validator, parts })))
     }
 
     /// Checks a value; the error names each field that is wrong.
     pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
-        let Some(validator) = &self.0 else { return Ok(()) };
+        let Some(Ready { validator, parts }) = &self.0 else { return Ok(()) };
+        if parts.saturating_mul(count(value)) > CHECKS_MAX {
+            return Err("there is too much of it to be checked".to_owned());
+        }
         let errors = validator.iter_errors(value).take(ERRORS_SHOWN);
         let errors: Vec<String> = errors
             .map(|error| match error.instance_path().as_str() {
@@ -38,75 +54,120 @@ impl Schema {
 
 /// The largest schema, in bytes of its text, and in what it says once references are followed.
 const BYTES_MAX: usize = 64 << 10;
-const STEPS_MAX: u64 = 20_000;
+const PARTS_MAX: u64 = 20_000;
+
+/// How deep it may be, references included.
+const DEPTH_MAX: u32 = 64;
+
+/// Parts of a schema times parts of a value that are checked at once.
+const CHECKS_MAX: u64 = 5_000_000;
+
+/// How many parts a value has.
+fn count(value: &Value) -> u64 {
+    let below: u64 = match value {
+        Value::Object(fields) => fields.values().map(count).sum(),
+        Value::Array(items) => items.iter().map(count).sum(),
+        _ => 0,
+    };
+    below + 1
+}
+
+/// How much a part of a schema is once its references are followed.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    parts: u64,
+    depth: u32,
+}
 
 /// Refuses a schema that would take for ever: references may multiply what is to be checked.
-fn check_size(schema: &Value) -> Result<(), String> {
+/// Returns how many parts it has.
+fn check_size(schema: &Value) -> Result<u64, String> {
     let bytes = schema.to_string().len();
     if bytes > BYTES_MAX {
         return Err(format!("it has {bytes} bytes; the limit is {BYTES_MAX}"));
     }
-    let steps = steps(schema, schema, &mut Vec::new(), &mut BTreeMap::new())?;
-    if steps > STEPS_MAX {
-        return Err(format!("with its references it has {steps} parts; the limit is {STEPS_MAX}"));
+    let mut measure = Measure { whole: schema, open: Vec::new(), known: BTreeMap::new() };
+    let Size { parts, .. } = measure.size(schema, 0)?;
+    if parts > PARTS_MAX {
+        return Err(format!("with its references it has {parts} parts; the limit is {PARTS_MAX}"));
     }
-    Ok(())
+    Ok(parts)
 }
 
-/// How many parts a part of a schema has once its references are followed. `open` are the references
-/// that are being followed, and `known` what was found of others.
-fn steps(
-    part: &Value,
-    whole: &Value,
-    open: &mut Vec<String>,
-    known: &mut BTreeMap<String, u64>,
-) -> Result<u64, String> {
-    let mut total = 1_u64;
-    match part {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                let more = match (name.as_str(), value) {
-                    ("$dynamicRef" | "$recursiveRef", _) => {
-                        return Err(format!("{name} is not taken"));
+/// Measures a schema.
+struct Measure<'a> {
+    whole: &'a Value,
+    /// References that are being followed.
+    open: Vec<String>,
+    /// What was found of others.
+    known: BTreeMap<String, Size>,
+}
+
+impl Measure<'_> {
+    fn size(&mut self, part: &Value, depth: u32) -> Result<Size, String> {
+        let mut size = Size { parts: 1, depth: 1 };
+        let mut add = |more: Size| -> Result<(), String> {
+            size.parts = size.parts.saturating_add(more.parts);
+            size.depth = size.depth.max(more.depth + 1);
+            if depth + size.depth > DEPTH_MAX {
+                return Err(format!("it is deeper than {DEPTH_MAX}, references included"));
+            }
+            Ok(())
+        };
+        match part {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match (name.as_str(), value) {
+                        (
+                            "$dynamicRef" | "$recursiveRef" | "$dynamicAnchor" | "$anchor" | "$id",
+                            Value::String(_),
+                        ) if depth > 0 || name != "$id" => {
+                            return Err(format!("{name} is not taken"));
+                        }
+                        ("$ref", Value::String(target)) => add(self.referred(target, depth + 1)?)?,
+                        // They count where they are referred to.
+                        ("$defs" | "definitions", _) => {}
+                        _ => add(self.below(value, depth + 1)?)?,
                     }
-                    ("$ref", Value::String(target)) => referred(target, whole, open, known)?,
-                    // They count where they are referred to.
-                    ("$defs" | "definitions", _) => 0,
-                    _ => steps(value, whole, open, known)?,
-                };
-                total = total.saturating_add(more);
+                }
             }
-        }
-        Value::Array(items) => {
-            for item in items {
-                total = total.saturating_add(steps(item, whole, open, known)?);
+            Value::Array(items) => {
+                for item in items {
+                    add(self.below(item, depth + 1)?)?;
+                }
             }
+            _ => {}
         }
-        _ => {}
+        Ok(size)
     }
-    Ok(total)
-}
 
-fn referred(
-    target: &str,
-    whole: &Value,
-    open: &mut Vec<String>,
-    known: &mut BTreeMap<String, u64>,
-) -> Result<u64, String> {
-    if let Some(steps) = known.get(target) {
-        return Ok(*steps);
+    fn below(&mut self, part: &Value, depth: u32) -> Result<Size, String> {
+        if depth > DEPTH_MAX {
+            return Err(format!("it is deeper than {DEPTH_MAX}, references included"));
+        }
+        self.size(part, depth)
     }
-    if open.iter().any(|it| it == target) {
-        return Err(format!("the reference {target:?} refers to itself, which is not taken"));
+
+    fn referred(&mut self, target: &str, depth: u32) -> Result<Size, String> {
+        if let Some(size) = self.known.get(target) {
+            return Ok(*size);
+        }
+        if self.open.iter().any(|it| it == target) {
+            return Err(format!("the reference {target:?} refers to itself, which is not taken"));
+        }
+        // As it is written, so that it means the same to whoever follows it.
+        let part = target.strip_prefix('#').filter(|pointer| !pointer.contains('%'));
+        let Some(part) = part.and_then(|pointer| self.whole.pointer(pointer)) else {
+            return Err(format!(
+                "the reference {target:?} must lead to a part, as #/$defs/NAME does"
+            ));
+        };
+        self.open.push(target.to_owned());
+        let size = self.below(part, depth)?;
+        self.open.pop();
+        self.known.insert(target.to_owned(), size);
+        Ok(size)
     }
-    let pointer = target.strip_prefix('#').unwrap_or(target);
-    // One that leads elsewhere is refused where the schema is made ready.
-    let Some(part) = whole.pointer(pointer) else { return Ok(1) };
-    open.push(target.to_owned());
-    let found = steps(part, whole, open, known)?;
-    open.pop();
-    known.insert(target.to_owned(), found);
-    Ok(found)
 }
 
 #[cfg(test)]
@@ -139,14 +200,55 @@ mod tests {
     }
 
     #[test]
+    fn references_that_are_followed_otherwise_than_they_are_measured_are_refused() {
+        let refused = |schema: Value| Schema::new(&schema).err().expect("it is refused");
+        let defs = json!({ "a": { "$anchor": "b", "type": "string" } });
+        let encoded = refused(json!({ "$defs": defs, "$ref": "#/%24defs/a" }));
+        assert!(encoded.contains("as #/$defs/NAME"), "{encoded}");
+        assert!(refused(json!({ "$defs": defs, "$ref": "#b" })).contains("#b"));
+        assert!(refused(json!({ "$defs": defs, "$ref": "#/$defs/a" })).contains("$anchor"));
+        let other = json!({ "$id": "https://a.example/", "type": "object" });
+        assert!(Schema::new(&other).is_ok(), "a name of the whole harms nothing");
+        assert!(refused(json!({ "properties": { "x": other } })).contains("$id"));
+    }
+
+    #[test]
+    fn a_schema_that_is_deep_by_itself_or_by_its_references_is_refused() {
+        let mut deep = json!({ "type": "string" });
+        for _ in 0..80 {
+            deep = json!({ "items": deep });
+        }
+        assert!(Schema::new(&deep).err().expect("refused").contains("deeper than 64"));
+        let mut defs = serde_json::Map::new();
+        defs.insert("d0".to_owned(), json!({}));
+        for number in 1..2_000 {
+            let below = format!("#/$defs/d{}", number - 1);
+            defs.insert(format!("d{number}"), json!({ "$ref": below }));
+        }
+        let chain = json!({ "$defs": defs, "$ref": "#/$defs/d1999" });
+        assert!(Schema::new(&chain).err().expect("refused").contains("deeper than 64"));
+    }
+
+    #[test]
+    fn a_value_of_too_many_parts_for_a_large_schema_is_refused_at_once() {
+        let properties: serde_json::Map<_, _> =
+            (0..1_000).map(|it| (format!("p{it}"), json!({ "type": "string" }))).collect();
+        let schema = json!({ "items": { "properties": properties } });
+        let schema = Schema::new(&schema).expect("a schema");
+        assert!(schema.check(&json!([{}, {}])).is_ok());
+        let many = Value::Array(vec![json!({}); 10_000]);
+        assert!(schema.check(&many).expect_err("too much").contains("too much"));
+    }
+
+    #[test]
     fn a_schema_whose_references_multiply_is_refused_at_once() {
         let mut defs = serde_json::Map::new();
         defs.insert("d0".to_owned(), json!({ "type": "object" }));
-        for number in 1..60 {
+        for number in 1..20 {
             let below = json!({ "$ref": format!("#/$defs/d{}", number - 1) });
             defs.insert(format!("d{number}"), json!({ "allOf": [below, below] }));
         }
-        let Err(error) = Schema::new(&json!({ "$defs": defs, "$ref": "#/$defs/d59" })) else {
+        let Err(error) = Schema::new(&json!({ "$defs": defs, "$ref": "#/$defs/d19" })) else {
             panic!("it is taken");
         };
         assert!(error.contains("the limit is 20000"), "{error}");

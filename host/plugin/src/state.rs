@@ -19,13 +19,15 @@ use crate::addressing::Addressing;
 use crate::arguments;
 use crate::bindings::types;
 use crate::chance::set_up;
-use crate::fault::{CallLimit, FaultKind, RpcLimit, RunFault};
+use crate::exchange::Exchange;
+use crate::fault::{FaultKind, RpcLimit, RunFault};
 use crate::hook::Reach;
 use crate::http::Gate;
 use crate::limits::Limits;
 use crate::output::Output;
 use crate::recording::{Call, Recorder, Rpc, size};
 use crate::run::Ask;
+use crate::secrets::Secrets;
 
 /// What one plugin keeps for one device.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -77,6 +79,8 @@ pub struct Context {
     pub record_bytes: usize,
     /// Whether there is no device behind it: random numbers for secrets come from the seed too.
     pub is_rehearsal: bool,
+    /// What answers requests over HTTP in a run over a recording; elsewhere nothing.
+    pub recorded_http: Vec<Exchange>,
 }
 
 /// How much may be asked of a device at once, beside what the standard allows.
@@ -101,11 +105,16 @@ pub enum FactValue {
     Flag(bool),
 }
 
+/// Resources of WASI, such as streams, that a run can have at once.
+const RESOURCES_MAX: usize = 1_000;
+
 /// The data of the wasmtime store of one run.
 pub(crate) struct RunState {
     pub(crate) table: ResourceTable,
     pub(crate) wasi: WasiCtx,
     pub(crate) recorder: Recorder,
+    /// What must not be seen in its log.
+    pub(crate) secrets: Secrets,
     pub(crate) http: WasiHttpCtx,
     /// What decides over HTTP requests: none is granted until the run says otherwise.
     pub(crate) gate: Gate,
@@ -135,7 +144,8 @@ pub(crate) struct RunState {
     pub(crate) memory_bytes: usize,
     /// How much linear memory all instances have, in bytes.
     pub(crate) linear_bytes: usize,
-    host_calls: u32,
+    /// Calls of the host so far.
+    pub(crate) host_calls: u32,
     lost: Option<String>,
 }
 
@@ -180,12 +190,15 @@ impl RunState {
         wasi.stdout(output.clone()).stderr(output.clone());
         set_up(&mut wasi, context.now_seconds, context.seed, context.is_rehearsal);
         let recorder = Recorder::new(context.record_bytes);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES_MAX);
         Self {
-            table: ResourceTable::new(),
+            table,
             wasi: wasi.build(),
-            recorder,
             http: WasiHttpCtx::new(),
-            gate: Gate::new(Arc::default()),
+            gate: Gate::closed(recorder.clone()),
+            recorder,
+            secrets: Secrets::new(&context),
             output,
             limits,
             context,
@@ -221,7 +234,6 @@ impl RunState {
     }
 
     async fn send(&mut self, request: Message) -> Result<Message, Failure> {
-        self.host_call("request").map_err(Failure::Trap)?;
         match self.reach {
             Reach::Device => {}
             Reach::AtInform => {
@@ -254,17 +266,23 @@ impl RunState {
         self.notes_changed = false;
         let since = Instant::now();
         let gone = || "the session has ended".to_owned();
-        let recorded = self.recorder.is_on().then(|| request.clone());
+        self.secrets.add(&request);
+        let recorded = self.recorder.has_room(size(&request)).then(|| request.clone());
         let sent = self.asks.send(Ask { request, notes, reply }).await.map_err(|_| gone());
         let answer = match sent {
             Ok(()) => answer.await.unwrap_or_else(|_| Err(gone())),
             Err(gone) => Err(gone),
         };
         self.parked += since.elapsed();
-        if let Some(request) = recorded {
-            let bytes = size(&request) + answer.as_ref().map_or_else(String::len, size);
-            let answer = answer.clone();
-            self.recorder.note(bytes, || Call::Rpc(Box::new(Rpc { request, answer })));
+        if let Ok(answer) = &answer {
+            self.secrets.add(answer);
+        }
+        let bytes = answer.as_ref().map_or_else(String::len, size);
+        match recorded {
+            Some(request) => self.recorder.note(size(&request) + bytes, || {
+                Call::Rpc(Box::new(Rpc { request, answer: answer.clone() }))
+            }),
+            None => self.recorder.cut(),
         }
         match answer {
             Ok(Message::Fault(fault)) => {
@@ -307,17 +325,9 @@ impl RunState {
         }
     }
 
-    /// Counts a call of the host. Calls cost the plugin no fuel, so there must be an end to them.
-    pub(crate) fn host_call(&mut self, what: &'static str) -> wasmtime::Result<()> {
-        if what != "request" {
-            self.recorder.note(0, || Call::Read(what));
-        }
-        self.host_calls = self.host_calls.saturating_add(1);
-        let limit = self.limits.host_calls;
-        if self.host_calls > limit {
-            return Err(wasmtime::Error::new(CallLimit { limit }));
-        }
-        Ok(())
+    /// Notes that the plugin looked at something that the run began with.
+    pub(crate) fn looked_at(&self, what: &'static str) {
+        self.recorder.note(0, || Call::Read(what));
     }
 }
 

@@ -11,9 +11,11 @@ use trellis_cwmp::{
     Message, decode, encode, namespace,
 };
 
-use crate::hook::{Answer, Hook};
+use crate::exchange::Exchange;
+use crate::hook::{Admission, Answer, Hook};
 use crate::recording::{Call, Recording, Rpc};
 use crate::redact::Redactor;
+use crate::scrub::Scrubber;
 use crate::state::{Context, FactValue, Notes, Portions};
 
 /// One run of a plugin.
@@ -111,6 +113,8 @@ pub enum CallRecord {
         /// The line.
         line: String,
     },
+    /// A request over HTTP.
+    Http(Box<Exchange>),
     /// Something read of what the run began with.
     Read {
         /// The function.
@@ -128,10 +132,17 @@ pub enum Outcome {
 }
 
 impl Transcript {
-    /// A recording as it is kept. `redactor` takes its secrets out.
-    pub fn new(recording: &Recording, redactor: &mut Redactor) -> Self {
+    /// Recordings of one session as they are kept: without secrets, as far as `redactor` can tell
+    /// them. What one run names as a secret is one in all of them.
+    pub fn of(recordings: &[Recording], redactor: &mut Redactor) -> Vec<Self> {
+        let named: Vec<Self> = recordings.iter().map(|it| Self::named(it, redactor)).collect();
+        let scrubber = redactor.scrubber();
+        named.into_iter().map(|transcript| transcript.scrubbed(&scrubber)).collect()
+    }
+
+    /// A recording without the secrets that are named.
+    fn named(recording: &Recording, redactor: &mut Redactor) -> Self {
         let context = &recording.context;
-        // Everything that names its secrets goes first; the other texts are then held against them.
         let settings = redactor.json(&context.settings);
         let input = input(context, settings, redactor);
         let hook = match &recording.hook {
@@ -140,48 +151,48 @@ impl Transcript {
             }
             hook => hook.clone(),
         };
-        let messages: Vec<_> = recording
-            .calls
-            .iter()
-            .map(|call| match call {
-                Call::Rpc(rpc) => {
-                    let request = envelope(redactor.message(&rpc.request));
-                    let answer = match &rpc.answer {
-                        Ok(answer) => Ok(envelope(redactor.message(answer))),
-                        Err(why) => Err(why.clone()),
-                    };
-                    Some(CallRecord::Rpc { request, answer })
-                }
-                _ => None,
-            })
-            .collect();
-        let calls = recording.calls.iter().zip(messages).map(|(call, message)| {
-            message.map_or_else(|| note(call, redactor), |it| scrubbed(it, redactor))
-        });
+        let calls = recording.calls.iter().map(|call| record(call, redactor)).collect();
         let outcome = match &recording.outcome {
-            Ok(Answer::Result(json)) => {
-                let json = serde_json::from_str::<serde_json::Value>(json)
-                    .map_or_else(|_| json.clone(), |value| value.to_string());
-                Outcome::Answered(Answer::Result(redactor.scrub(&json)))
-            }
+            Ok(Answer::Result(json)) => Outcome::Answered(Answer::Result(redactor.json(json))),
             Ok(answer) => Outcome::Answered(answer.clone()),
-            Err((kind, message)) => {
-                Outcome::Failed(kind.name().to_owned(), redactor.scrub(message))
-            }
+            Err((kind, message)) => Outcome::Failed(kind.name().to_owned(), message.clone()),
         };
-        let calls = calls.collect();
-        let memory = input.memory.into_iter();
-        let memory = memory.map(|(key, value)| (key, scrubbed_bytes(&value, redactor))).collect();
-        // By now all that names a secret has been seen.
-        let settings = redactor.scrub(&input.settings);
+        Self { hook, input, calls, outcome, is_cut: recording.is_cut }
+    }
+
+    /// Without the secrets that were met elsewhere.
+    fn scrubbed(self, scrubber: &Scrubber) -> Self {
+        let Self { hook, input, calls, outcome, is_cut } = self;
         let hook = match hook {
             Hook::Action { name, arguments } => {
-                Hook::Action { name, arguments: redactor.scrub(&arguments) }
+                Hook::Action { name, arguments: scrubber.json(arguments) }
             }
             hook => hook,
         };
-        let input = Input { memory, settings, ..input };
-        Self { hook, input, calls, outcome, is_cut: recording.is_cut }
+        let memory = input.memory.into_iter();
+        let input = Input {
+            inform: scrubber.envelope(input.inform),
+            messages: input.messages.into_iter().map(|it| scrubber.envelope(it)).collect(),
+            memory: memory.map(|(key, it)| (scrubber.text(&key), scrubber.bytes(it))).collect(),
+            settings: scrubber.json(input.settings),
+            ..input
+        };
+        let calls = calls.into_iter().map(|call| scrubbed(call, scrubber)).collect();
+        let outcome = match outcome {
+            Outcome::Answered(Answer::Result(json)) => {
+                Outcome::Answered(Answer::Result(scrubber.json(json)))
+            }
+            Outcome::Answered(Answer::Admission(Admission::Refuse { code, text })) => {
+                let text = scrubber.text(&text);
+                Outcome::Answered(Answer::Admission(Admission::Refuse { code, text }))
+            }
+            Outcome::Answered(Answer::Admission(Admission::Quarantine(why))) => {
+                Outcome::Answered(Answer::Admission(Admission::Quarantine(scrubber.text(&why))))
+            }
+            Outcome::Failed(kind, message) => Outcome::Failed(kind, scrubber.text(&message)),
+            outcome => outcome,
+        };
+        Self { hook, input, calls, outcome, is_cut }
     }
 
     /// What a run over this transcript begins with. Fails where it cannot be read.
@@ -216,6 +227,7 @@ impl Transcript {
             seed: input.seed,
             record_bytes,
             is_rehearsal: true,
+            recorded_http: self.calls.iter().filter_map(CallRecord::exchange).cloned().collect(),
         };
         for message in &input.messages {
             context.add_message(read(message)?);
@@ -231,6 +243,14 @@ pub(crate) fn read(envelope: &str) -> Result<Message, String> {
 }
 
 impl CallRecord {
+    /// The request over HTTP and its answer.
+    pub fn exchange(&self) -> Option<&Exchange> {
+        match self {
+            Self::Http(exchange) => Some(exchange),
+            _ => None,
+        }
+    }
+
     /// The request and the answer of an RPC.
     pub fn rpc(&self) -> Option<Result<Rpc, String>> {
         let Self::Rpc { request, answer } = self else { return None };
@@ -293,46 +313,60 @@ fn envelope(message: Message) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-fn note(call: &Call, redactor: &Redactor) -> CallRecord {
+/// A call without the secrets that are named.
+fn record(call: &Call, redactor: &mut Redactor) -> CallRecord {
     match call {
-        // Those are dealt with before.
-        Call::Rpc(_) => CallRecord::Read { what: "request".to_owned() },
-        Call::Refused(method, why) => {
-            CallRecord::Refused { method: method.clone(), why: redactor.scrub(why) }
-        }
-        Call::Memory(key, value) => {
-            let value = value.as_ref().map(|value| scrubbed_bytes(value, redactor));
-            CallRecord::Memory { key: key.clone(), value }
-        }
-        Call::Deadline(name, at) => CallRecord::Deadline { name: name.clone(), at: *at },
-        Call::Fact(name, value) => {
-            let value = match value {
-                Some(FactValue::Text(text)) => Some(FactValue::Text(redactor.scrub(text))),
-                value => value.clone(),
+        Call::Rpc(rpc) => {
+            let request = envelope(redactor.message(&rpc.request));
+            let answer = match &rpc.answer {
+                Ok(answer) => Ok(envelope(redactor.message(answer))),
+                Err(why) => Err(why.clone()),
             };
-            CallRecord::Fact { name: name.clone(), value }
+            CallRecord::Rpc { request, answer }
         }
+        Call::Http(exchange) => CallRecord::Http(Box::new(redactor.exchange(exchange))),
+        Call::Refused(method, why) => {
+            CallRecord::Refused { method: method.clone(), why: why.clone() }
+        }
+        Call::Memory(key, value) => CallRecord::Memory { key: key.clone(), value: value.clone() },
+        Call::Deadline(name, at) => CallRecord::Deadline { name: name.clone(), at: *at },
+        Call::Fact(name, value) => CallRecord::Fact { name: name.clone(), value: value.clone() },
         Call::Log(level, line) => {
-            CallRecord::Log { level: (*level).to_owned(), line: redactor.scrub(line) }
+            CallRecord::Log { level: (*level).to_owned(), line: line.clone() }
         }
         Call::Read(what) => CallRecord::Read { what: (*what).to_owned() },
     }
 }
 
-/// A secret may be in a message where its name does not tell.
-fn scrubbed(call: CallRecord, redactor: &Redactor) -> CallRecord {
+/// A call without the secrets that were met elsewhere.
+fn scrubbed(call: CallRecord, scrubber: &Scrubber) -> CallRecord {
     match call {
         CallRecord::Rpc { request, answer } => CallRecord::Rpc {
-            request: redactor.scrub(&request),
-            answer: answer.map(|answer| redactor.scrub(&answer)),
+            request: scrubber.envelope(request),
+            answer: match answer {
+                Ok(answer) => Ok(scrubber.envelope(answer)),
+                Err(why) => Err(scrubber.text(&why)),
+            },
         },
-        call => call,
-    }
-}
-
-fn scrubbed_bytes(bytes: &[u8], redactor: &Redactor) -> Vec<u8> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => redactor.scrub(text).into_bytes(),
-        Err(_) => bytes.to_owned(),
+        CallRecord::Http(exchange) => CallRecord::Http(Box::new(scrubber.exchange(*exchange))),
+        CallRecord::Refused { method, why } => {
+            CallRecord::Refused { method, why: scrubber.text(&why) }
+        }
+        CallRecord::Memory { key, value } => {
+            let value = value.map(|value| scrubber.bytes(value));
+            CallRecord::Memory { key: scrubber.text(&key), value }
+        }
+        CallRecord::Deadline { name, at } => {
+            CallRecord::Deadline { name: scrubber.text(&name), at }
+        }
+        CallRecord::Fact { name, value } => {
+            let value = match value {
+                Some(FactValue::Text(text)) => Some(FactValue::Text(scrubber.text(&text))),
+                value => value,
+            };
+            CallRecord::Fact { name: scrubber.text(&name), value }
+        }
+        CallRecord::Log { level, line } => CallRecord::Log { level, line: scrubber.text(&line) },
+        CallRecord::Read { what } => CallRecord::Read { what },
     }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
-use trellis_plugin_host::{CallRecord, Rpc, Transcript};
+use trellis_plugin_host::{CallRecord, Rpc, Transcript, without_marks};
 
-use crate::show::{show_fact, show_message, show_outcome};
+use crate::show::{show_exchange, show_fact, show_message, show_outcome};
 
 /// What a decision is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -67,8 +67,10 @@ pub fn differences(old: &Transcript, new: &Transcript) -> Vec<Difference> {
 }
 
 fn compare(kind: Kind, old: &[String], new: &[String], found: &mut Vec<Difference>) {
-    let (old, new): (Vec<_>, Vec<_>) =
-        (old.iter().map(|it| masked(it)).collect(), new.iter().map(|it| masked(it)).collect());
+    let (old, new): (Vec<_>, Vec<_>) = (
+        old.iter().map(|it| without_marks(it)).collect(),
+        new.iter().map(|it| without_marks(it)).collect(),
+    );
     for op in capture_diff_slices(Algorithm::Myers, &old, &new) {
         let (before, after) = (op.old_range(), op.new_range());
         if matches!(op, DiffOp::Equal { .. }) {
@@ -91,18 +93,6 @@ pub fn diff(old: &str, new: &str) -> String {
     diff.unified_diff().context_radius(3).header("expected", "now").to_string()
 }
 
-/// A text in which all secrets look the same.
-pub(crate) fn masked(text: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("(secret ") {
-        masked.push_str(before);
-        masked.push_str("(secret)");
-        rest = after.split_once(')').map_or("", |(_, rest)| rest);
-    }
-    masked + rest
-}
-
 fn requests(transcript: &Transcript) -> Vec<String> {
     let calls = transcript.calls.iter().filter_map(|call| match call {
         CallRecord::Rpc { .. } => match call.rpc() {
@@ -110,6 +100,7 @@ fn requests(transcript: &Transcript) -> Vec<String> {
             _ => Some("a request that cannot be read".to_owned()),
         },
         CallRecord::Refused { method, why } => Some(format!("{method}, refused: {why}")),
+        CallRecord::Http(exchange) => Some(show_exchange(exchange)),
         _ => None,
     });
     calls.collect()
@@ -184,6 +175,6 @@ mod tests {
 
     #[test]
     fn secrets_are_not_compared() {
-        assert_eq!(found(&["x = (secret 0a0b0c0d) y"], &["x = (secret ffffffff) y"]), []);
+        assert_eq!(found(&["x = masked-0a0b0c0d y"], &["x = masked-ffffffff y"]), []);
     }
 }

@@ -104,20 +104,18 @@ impl Rehearsal {
         if let Some(notes) = finished.notes {
             self.notes = notes;
         }
-        match finished.recording {
-            Some(recording) => Transcript::new(&recording, &mut Redactor::new([0; 32])),
-            // A run that could not begin; there is room for every other.
-            None => Transcript {
-                hook: Hook::Provision,
-                input: trellis_plugin_host::Input::default(),
-                calls: Vec::new(),
-                outcome: trellis_plugin_host::Outcome::Failed(
-                    "busy".to_owned(),
-                    finished.fault.map(|it| it.message).unwrap_or_default(),
-                ),
-                is_cut: true,
-            },
-        }
+        let recorded = finished.recording.as_slice();
+        // A run that could not begin has none; there is room for every other.
+        Transcript::of(recorded, &mut Redactor::new([0; 32])).pop().unwrap_or_else(|| Transcript {
+            hook: Hook::Provision,
+            input: trellis_plugin_host::Input::default(),
+            calls: Vec::new(),
+            outcome: trellis_plugin_host::Outcome::Failed(
+                "busy".to_owned(),
+                finished.fault.map(|it| it.message).unwrap_or_default(),
+            ),
+            is_cut: true,
+        })
     }
 
     fn context(&self, events: &[String]) -> Context {
@@ -147,6 +145,7 @@ impl Rehearsal {
             seed: 0,
             record_bytes: RECORD_BYTES,
             is_rehearsal: true,
+            recorded_http: Vec::new(),
         };
         // What comes with the event for a transfer that has ended.
         for event in events.iter().map(|event| read_event(event)) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use trellis_cwmp::*;
-use trellis_plugin_host::{Next, Plugin, Redactor, Rpc, Run, Transcript};
+use trellis_plugin_host::{Next, Plugin, Redactor, Rpc, Run, Transcript, without_marks};
 
 use crate::device::UNKNOWN_TIME;
 use crate::differences::{Difference, differences};
@@ -41,7 +41,7 @@ pub async fn replay(plugin: Arc<Plugin>, transcript: &Transcript) -> Result<Repl
     let mut recorded = Recorded::of(transcript)?;
     let mut unanswered = Vec::new();
     let mut run = Run::start(plugin, transcript.hook.clone(), context);
-    let finished = loop {
+    let mut finished = loop {
         match run.next().await {
             Next::Finished(finished) => break *finished,
             Next::Ask(ask) => {
@@ -54,8 +54,10 @@ pub async fn replay(plugin: Arc<Plugin>, transcript: &Transcript) -> Result<Repl
             }
         }
     };
+    unanswered.append(&mut finished.unanswered);
     let recording = finished.recording.ok_or("the run was not recorded")?;
-    let new = Transcript::new(&recording, &mut Redactor::new([0; 32]));
+    let new = Transcript::of(&[recording], &mut Redactor::new([0; 32])).pop();
+    let new = new.ok_or("the run was not recorded")?;
     Ok(Replayed { differences: differences(transcript, &new), unanswered, transcript: new })
 }
 
@@ -130,5 +132,5 @@ impl Recorded {
 
 /// What tells a request from another. Secrets do not.
 fn key(request: &Message) -> String {
-    crate::differences::masked(&show_message(request).join("\n"))
+    without_marks(&show_message(request).join("\n"))
 }

@@ -1,7 +1,9 @@
 //! Transcripts for people: what was asked, what was answered, and what came of it.
 
 use trellis_cwmp::{Message, ParameterList};
-use trellis_plugin_host::{Answer, CallRecord, FactValue, Hook, Outcome, Rpc, Transcript};
+use trellis_plugin_host::{
+    Answer, CallRecord, Exchange, FactValue, Hook, HttpAnswer, Outcome, Rpc, Transcript,
+};
 
 /// A whole transcript, a line for each thing.
 pub fn show_transcript(transcript: &Transcript) -> String {
@@ -43,6 +45,17 @@ pub fn show_call(call: &CallRecord) -> Vec<String> {
             vec![format!("fact {name} = {}", show_fact(value))]
         }
         CallRecord::Log { level, line } => vec![format!("log {level}: {line}")],
+        CallRecord::Http(exchange) => {
+            let answer = match &exchange.answer {
+                Ok(HttpAnswer { status, body, failure: None, .. }) => {
+                    let bytes: usize = body.iter().map(|part| part.as_bytes().len()).sum();
+                    format!("{status}, {bytes} bytes")
+                }
+                Ok(HttpAnswer { status, failure: Some(why), .. }) => format!("{status}, {why:?}"),
+                Err(why) => format!("{why:?}"),
+            };
+            vec![format!("> {}", show_exchange(exchange)), format!("< {answer}")]
+        }
         CallRecord::Read { .. } => Vec::new(),
     }
 }
@@ -112,6 +125,12 @@ pub fn show_message(message: &Message) -> Vec<String> {
         Message::GetRPCMethodsResponse(it) => listed(name, it.method_list.iter()),
         _ => vec![name.to_owned()],
     }
+}
+
+/// A request over HTTP.
+pub(crate) fn show_exchange(exchange: &Exchange) -> String {
+    let body = String::from_utf8_lossy(exchange.body.as_bytes());
+    format!("{} {} {body}", exchange.method, exchange.url).trim_end().to_owned()
 }
 
 /// How a run ended.

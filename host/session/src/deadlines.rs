@@ -1,10 +1,11 @@
 //! Deadlines of plugins: what a plugin waits for has not come in time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use trellis_cwmp::DeviceId;
@@ -21,9 +22,13 @@ use crate::visit::{Visit, lost};
 /// How often deadlines are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Deadlines that are looked at in one round, and plugins that run for them at once.
+/// Deadlines that are looked at in one round.
 const ROUND_MAX: usize = 1_000;
+
+/// Plugins that run for deadlines at once, and of these, runs of one plugin: one that takes its time
+/// must not keep the others waiting.
 const AT_ONCE: usize = 32;
+const OF_ONE_PLUGIN: usize = 8;
 
 /// How long a plugin may take over one.
 const EXPIRED_MAX: Duration = Duration::from_secs(30);
@@ -32,29 +37,53 @@ impl Sessions {
     /// Calls plugins whose deadlines have passed, until `stop`. A device that is in a session is
     /// left to it; its turn comes after that, if the deadline is still there.
     pub async fn keep_deadlines(self, stop: CancellationToken) {
+        let mut running = JoinSet::new();
+        let mut of_plugin = HashMap::<String, usize>::new();
+        // Where the last round has ended: what cannot be called now must not hide what can.
+        let mut after = None;
         while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+            let mut ended = |plugin: Result<String, JoinError>| {
+                // A run that panicked is counted for good, and its plugin has one place less.
+                if let Some(count) = plugin.ok().and_then(|plugin| of_plugin.get_mut(&plugin)) {
+                    *count = count.saturating_sub(1);
+                }
+            };
+            while let Some(plugin) = running.try_join_next() {
+                ended(plugin);
+            }
+            of_plugin.retain(|_, count| *count > 0);
             let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
-            let due = match self.0.acs.store.due_deadlines(now, ROUND_MAX).await {
+            let due = self.0.acs.store.due_deadlines(now, after.take(), ROUND_MAX).await;
+            let due = match due {
                 Ok(due) => due,
                 Err(error) => {
                     tracing::error!(%error, "deadlines of plugins cannot be read");
                     continue;
                 }
             };
-            let mut running = JoinSet::new();
+            let is_all = due.len() < ROUND_MAX;
+            let mut last = None;
             for deadline in due {
                 if running.len() >= AT_ONCE {
-                    running.join_next().await;
-                }
-                if stop.is_cancelled() {
                     break;
                 }
+                last = Some(deadline.clone());
+                let count = of_plugin.entry(deadline.plugin.clone()).or_default();
+                if *count >= OF_ONE_PLUGIN {
+                    continue;
+                }
+                *count += 1;
                 let span = tracing::info_span!("deadline", device = %deadline.device);
-                let shared = Arc::clone(&self.0);
-                running.spawn(async move { shared.expire(deadline).await }.instrument(span));
+                let (shared, plugin) = (Arc::clone(&self.0), deadline.plugin.clone());
+                let call = async move {
+                    shared.expire(deadline).await;
+                    plugin
+                };
+                running.spawn(call.instrument(span));
             }
-            while running.join_next().await.is_some() {}
+            after = if is_all && running.len() < AT_ONCE { None } else { last };
         }
+        while running.join_next().await.is_some() {}
     }
 }
 
@@ -86,10 +115,15 @@ impl Shared {
     /// Calls the plugin; what comes of it is in the visit, to be kept. Nothing where the plugin
     /// cannot be called now and may be later.
     async fn call_expired(&self, deadline: Deadline) -> Result<Option<Visit>, Lost> {
-        let Deadline { device, plugin: name, name: which, .. } = deadline;
-        let Some(header) = self.acs.store.device(&device).await.map_err(lost)? else {
+        let known = self.acs.store.notes(&deadline.device, &deadline.plugin).await.map_err(lost)?;
+        let header = self.acs.store.device(&deadline.device).await.map_err(lost)?;
+        let is_due = known.deadlines.get(&deadline.name) == Some(&deadline.at);
+        let Some(header) = header.filter(|_| is_due) else {
+            // A session has taken it back, or put it off, since it was found.
+            self.acs.store.drop_deadline(&deadline).await.map_err(lost)?;
             return Ok(None);
         };
+        let Deadline { device, plugin: name, name: which, .. } = deadline;
         let device_id = DeviceId {
             manufacturer: header.manufacturer.clone(),
             oui: header.oui.clone(),
@@ -107,7 +141,7 @@ impl Shared {
             // It is disabled, or could not be loaded: it may serve again.
             return Ok(None);
         }
-        let mut notes = self.acs.store.notes(&visit.key, &name).await.map_err(lost)?;
+        let mut notes = known;
         // It is over, whatever comes of it; the plugin may set it again.
         notes.deadlines.remove(&which);
         visit.notes = Some((name.clone(), notes.clone()));
@@ -144,6 +178,9 @@ impl Shared {
                 );
                 let fault = RunFault { kind: FaultKind::Contract, message, backtrace: Vec::new() };
                 visit.record_fault(fault.clone(), visit.now_ms());
+                // Not of the plugin that the device had last.
+                let blamed = Some((name.clone(), String::new()));
+                visit.changes.faults.iter_mut().for_each(|it| it.plugin.clone_from(&blamed));
                 Some(fault)
             }
         };

@@ -183,6 +183,7 @@ impl Visit {
             seed: rand::random(),
             record_bytes: acs.settings.record_bytes,
             is_rehearsal: false,
+            recorded_http: Vec::new(),
         };
         self.undelivered().for_each(|message| context.add_message(message));
         Ok(context)

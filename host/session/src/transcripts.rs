@@ -199,9 +199,7 @@ impl Sessions {
 
 fn session(recorded: Recorded, key: [u8; 32]) -> SessionTranscript {
     let Recorded { began_ms, device, plugin, version, digest, recordings } = recorded;
-    // One for the session, so that what one run names as a secret is known in the next.
-    let mut redactor = Redactor::new(key);
-    let runs = recordings.iter().map(|it| Transcript::new(it, &mut redactor)).collect();
+    let runs = Transcript::of(&recordings, &mut Redactor::new(key));
     SessionTranscript { began_ms, device: device.to_string(), plugin, version, digest, runs }
 }
 

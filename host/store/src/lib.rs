@@ -61,8 +61,17 @@ pub trait Store: Send + Sync + 'static {
     /// What a plugin keeps for a device.
     async fn notes(&self, device: &DeviceKey, plugin: &str) -> Result<Notes, StoreError>;
 
-    /// Up to `limit` deadlines that have passed at `now`, in seconds since 1970, oldest first.
-    async fn due_deadlines(&self, now: u64, limit: usize) -> Result<Vec<Deadline>, StoreError>;
+    /// Up to `limit` deadlines that have passed at `now`, in seconds since 1970, oldest first; those
+    /// after one of them, if that is given.
+    async fn due_deadlines(
+        &self,
+        now: u64,
+        after: Option<Deadline>,
+        limit: usize,
+    ) -> Result<Vec<Deadline>, StoreError>;
+
+    /// Forgets when a deadline passes: its plugin does not wait for it any more.
+    async fn drop_deadline(&self, deadline: &Deadline) -> Result<(), StoreError>;
 
     /// What operators say of a device.
     async fn orders(&self, device: &DeviceKey) -> Result<Orders, StoreError>;

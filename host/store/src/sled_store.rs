@@ -1,6 +1,7 @@
 //! The store on sled: one key-value tree, whose batches are atomic across all keyspaces.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::commit::Committer;
 use crate::commit::limit_reached;
 use crate::error::StoreError;
 use crate::files::Files;
-use crate::keys::{Keyspace, deadline_of, device_of, row_of, transcripts_from};
+use crate::keys::{Keyspace, deadline, deadline_of, device_of, row_of, transcripts_from};
 use crate::operator::*;
 use crate::records::*;
 use crate::tree::{Entry, Tree, TreeChange};
@@ -316,12 +317,35 @@ impl Store for SledStore {
         self.read_notes(device, plugin)
     }
 
-    async fn due_deadlines(&self, now: u64, limit: usize) -> Result<Vec<Deadline>, StoreError> {
+    async fn due_deadlines(
+        &self,
+        now: u64,
+        after: Option<Deadline>,
+        limit: usize,
+    ) -> Result<Vec<Deadline>, StoreError> {
+        let key = |it: &Deadline| deadline(&it.device, &it.plugin, &it.name, it.at);
+        let start = match &after {
+            Some(after) => Bound::Excluded(key(after)),
+            None => Bound::Included(Keyspace::Deadline.start()),
+        };
         let mut end = Keyspace::Deadline.start();
         end.extend(now.saturating_add(1).to_be_bytes());
-        let rows = self.db.range(Keyspace::Deadline.start()..end).keys().take(limit);
-        let deadlines = rows.map(|key| Ok(deadline_of(&key?)));
-        deadlines.filter_map(Result::transpose).collect()
+        let is_none = matches!(&start, Bound::Excluded(start) if *start >= end);
+        if is_none {
+            return Ok(Vec::new());
+        }
+        let db = self.db.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let rows = db.range::<Vec<u8>, _>((start, Bound::Excluded(end))).keys().take(limit);
+            rows.map(|key| Ok(deadline_of(&key?))).filter_map(Result::transpose).collect()
+        });
+        read.await.map_err(|_| StoreError::Closing)?
+    }
+
+    async fn drop_deadline(&self, it: &Deadline) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        batch.remove(deadline(&it.device, &it.plugin, &it.name, it.at));
+        self.committer.commit(batch).await
     }
 
     async fn orders(&self, device: &DeviceKey) -> Result<Orders, StoreError> {
@@ -494,10 +518,15 @@ impl Store for SledStore {
 
     async fn drop_transcripts(&self, before_ms: i64, limit: usize) -> Result<(), StoreError> {
         let (start, end) = (Keyspace::Transcript.start(), transcripts_from(before_ms));
-        let mut batch = Batch::default();
-        for key in self.db.range(start..end).keys().take(limit) {
-            batch.remove(key?);
-        }
+        let db = self.db.clone();
+        let found = tokio::task::spawn_blocking(move || {
+            let mut batch = Batch::default();
+            for key in db.range(start..end).keys().take(limit) {
+                batch.remove(key?);
+            }
+            Ok::<_, StoreError>(batch)
+        });
+        let batch = found.await.map_err(|_| StoreError::Closing)??;
         self.committer.commit(batch).await
     }
 

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::server::{Server, built, guest, key};
+use super::replay::{kept, replayed};
+use crate::server::{Server, built, guest, key, until};
 
 /// Serves `/small`, `/endless` and `/silent`; counts who came.
 async fn origin() -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
@@ -99,4 +101,34 @@ async fn a_plugin_that_wants_http_and_is_granted_none_is_refused_with_the_settin
     assert!(log.contains("[plugins.for.fetcher] http"), "{log}");
     let refused = crate::server::refused("[plugins.for.x]\nhttp = [\"https://a/path\"]\n");
     assert!(refused.contains("is no origin"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_is_answered_with_what_was_recorded_and_asks_nobody() {
+    for (path, wanted) in [
+        ("/small?x=1&api_key=tops3cret", "200 5 bytes"),
+        ("/endless", "error: after"),
+        ("/silent", "error: "),
+    ] {
+        let (host, visits) = origin().await;
+        let (_folder, plugins) = folder();
+        let config = format!(
+            "[plugins.http]\nseconds-max = 2\nbody-bytes-max = 100000\n\
+             [plugins.for.fetcher]\nhttp = [\"http://{host}\"]\n\
+             [plugins.settings.fetcher]\nhost = {host:?}\npath = {path:?}\n"
+        );
+        let server = Server::with_config(&plugins, &config);
+        let mut cpe = guest("nothing", 1);
+        cpe.session(&server.url()).await.expect("a session");
+        let fetched = server.facts(&key(&cpe), 0)["fetched"].clone();
+        assert!(fetched.starts_with(wanted), "{path}: {fetched}");
+        until("the transcript is kept", || kept(&server) == 1);
+        let stored = server.api_ok("GET", "/transcripts", &Value::Null).to_string();
+        assert!(stored.contains(&host) && !stored.contains("tops3cret"), "{stored}");
+        let before = visits.load(std::sync::atomic::Ordering::Relaxed);
+        let found = replayed(&server, &plugins.join("fetcher.wasm"));
+        assert_eq!((&found["runs"], &found["same"]), (&json!(1), &json!(1)), "{path}: {found}");
+        assert_eq!(found["unanswered"], 0, "{path}: {found}");
+        assert_eq!(visits.load(std::sync::atomic::Ordering::Relaxed), before);
+    }
 }

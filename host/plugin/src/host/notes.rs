@@ -11,17 +11,17 @@ type Answer<T> = wasmtime::Result<T>;
 
 impl memory::Host for RunState {
     fn get(&mut self, key: String) -> Answer<Option<Vec<u8>>> {
-        self.host_call("memory.get")?;
+        self.looked_at("memory.get");
         Ok(self.context.notes.memory.get(&key).cloned())
     }
 
     fn set(&mut self, key: String, value: Vec<u8>) -> Answer<Result<(), String>> {
-        self.host_call("memory.set")?;
+        self.looked_at("memory.set");
         Ok(self.remember(key, value))
     }
 
     fn delete(&mut self, key: String) -> Answer<()> {
-        self.host_call("memory.delete")?;
+        self.looked_at("memory.delete");
         if self.reach != Reach::AtInform
             && let Some(value) = self.context.notes.memory.remove(&key)
         {
@@ -33,19 +33,19 @@ impl memory::Host for RunState {
     }
 
     fn keys(&mut self) -> Answer<Vec<String>> {
-        self.host_call("memory.keys")?;
+        self.looked_at("memory.keys");
         Ok(self.context.notes.memory.keys().cloned().collect())
     }
 }
 
 impl deadlines::Host for RunState {
     fn set(&mut self, name: String, at: u64) -> Answer<Result<(), String>> {
-        self.host_call("deadlines.set")?;
+        self.looked_at("deadlines.set");
         Ok(self.set_deadline(name, at))
     }
 
     fn clear(&mut self, name: String) -> Answer<()> {
-        self.host_call("deadlines.clear")?;
+        self.looked_at("deadlines.clear");
         if self.reach != Reach::AtInform {
             self.notes_changed |= self.context.notes.deadlines.remove(&name).is_some();
             self.recorder.note(name.len(), || Call::Deadline(name, None));
@@ -54,11 +54,15 @@ impl deadlines::Host for RunState {
     }
 
     fn pending(&mut self) -> Answer<Vec<(String, u64)>> {
-        self.host_call("deadlines.pending")?;
+        self.looked_at("deadlines.pending");
         let deadlines = self.context.notes.deadlines.iter();
         Ok(deadlines.map(|(name, at)| (name.clone(), *at)).collect())
     }
 }
+
+/// How far ahead a deadline is at least that a plugin sets when it is woken, in seconds; a nearer one
+/// is put off until then.
+const WOKEN_AGAIN_MIN: u64 = 10;
 
 impl RunState {
     fn may_note(&self) -> Result<(), String> {
@@ -84,7 +88,8 @@ impl RunState {
             self.overrun(FaultKind::MemoryStore, why.clone());
             return Err(why);
         }
-        self.recorder.note(bytes, || Call::Memory(key.clone(), Some(value.clone())));
+        let noted = key.len() + value.len();
+        self.recorder.note(noted, || Call::Memory(key.clone(), Some(value.clone())));
         self.context.notes.memory.insert(key, value);
         self.memory_bytes = bytes;
         self.notes_changed = true;
@@ -97,6 +102,9 @@ impl RunState {
         if !self.has_expiry {
             return Err("the plugin does not export expiry: it cannot be woken".to_owned());
         }
+        // Not for the same moment, without end.
+        let soonest = self.context.now_seconds.saturating_add(WOKEN_AGAIN_MIN);
+        let at = if self.reach == Reach::Nobody { at.max(soonest) } else { at };
         let deadlines = &mut self.context.notes.deadlines;
         let limit = self.limits.deadlines;
         if deadlines.len() >= limit && !deadlines.contains_key(&name) {

@@ -7,7 +7,7 @@ use crate::state::RunState;
 
 impl session::Host for RunState {
     fn get_device_id(&mut self) -> wasmtime::Result<session::DeviceId> {
-        self.host_call("session.get-device-id")?;
+        self.looked_at("session.get-device-id");
         let id = &self.context.device_id;
         Ok(session::DeviceId {
             manufacturer: id.manufacturer.clone(),
@@ -18,12 +18,12 @@ impl session::Host for RunState {
     }
 
     fn cwmp_version(&mut self) -> wasmtime::Result<String> {
-        self.host_call("session.cwmp-version")?;
+        self.looked_at("session.cwmp-version");
         Ok(self.context.cwmp_version.to_string())
     }
 
     fn get_events(&mut self) -> wasmtime::Result<Vec<session::Event>> {
-        self.host_call("session.get-events")?;
+        self.looked_at("session.get-events");
         let events = self.context.events.iter();
         Ok(events
             .map(|event| session::Event {
@@ -34,32 +34,32 @@ impl session::Host for RunState {
     }
 
     fn inform_parameters(&mut self) -> wasmtime::Result<Vec<types::ParameterValue>> {
-        self.host_call("session.inform-parameters")?;
+        self.looked_at("session.inform-parameters");
         Ok(super::parameters::to_guest_values(&self.context.inform_parameters))
     }
 
     fn root(&mut self) -> wasmtime::Result<String> {
-        self.host_call("session.root")?;
+        self.looked_at("session.root");
         Ok(self.context.root.clone())
     }
 
     fn retry_count(&mut self) -> wasmtime::Result<u32> {
-        self.host_call("session.retry-count")?;
+        self.looked_at("session.retry-count");
         Ok(self.context.retry_count)
     }
 
     fn changed_elsewhere(&mut self) -> wasmtime::Result<bool> {
-        self.host_call("session.changed-elsewhere")?;
+        self.looked_at("session.changed-elsewhere");
         Ok(self.context.changed_elsewhere)
     }
 
     fn completed_transfers(&mut self) -> wasmtime::Result<Vec<session::Transfer>> {
-        self.host_call("session.completed-transfers")?;
+        self.looked_at("session.completed-transfers");
         Ok(self.context.transfers.iter().filter_map(transfer).collect())
     }
 
     fn requested_downloads(&mut self) -> wasmtime::Result<Vec<session::RequestedDownload>> {
-        self.host_call("session.requested-downloads")?;
+        self.looked_at("session.requested-downloads");
         let requested = self.context.requested_downloads.iter();
         let arguments = |it: &RequestDownload| {
             let arguments = it.file_type_arg.iter();
@@ -74,7 +74,7 @@ impl session::Host for RunState {
     }
 
     fn now(&mut self) -> wasmtime::Result<u64> {
-        self.host_call("session.now")?;
+        self.looked_at("session.now");
         Ok(self.context.now_seconds)
     }
 }

@@ -11,20 +11,22 @@ type Answer<T> = wasmtime::Result<T>;
 
 impl settings::Host for RunState {
     fn get(&mut self) -> Answer<String> {
-        self.host_call("settings.get")?;
+        self.looked_at("settings.get");
         Ok(self.context.settings.to_string())
     }
 }
 
 impl facts::Host for RunState {
     fn publish(&mut self, name: String, value: facts::Fact) -> Answer<Result<(), String>> {
-        self.host_call("facts.publish")?;
+        self.looked_at("facts.publish");
         Ok(self.publish(name, value))
     }
 
     fn withdraw(&mut self, name: String) -> Answer<()> {
-        self.host_call("facts.withdraw")?;
-        if self.has_room_for_fact(&name) {
+        self.looked_at("facts.withdraw");
+        // There is no fact of a name that cannot be one.
+        let is_name = check_name("the name of the fact", &name).is_ok();
+        if is_name && self.reach != Reach::AtInform && self.has_room_for_fact(&name) {
             self.recorder.note(name.len(), || Call::Fact(name.clone(), None));
             self.facts.insert(name, None);
         }
@@ -34,7 +36,7 @@ impl facts::Host for RunState {
 
 impl log::Host for RunState {
     fn write(&mut self, level: log::Level, message: String) -> Answer<()> {
-        self.host_call("log.write")?;
+        self.looked_at("log.write");
         self.log(level, &message);
         Ok(())
     }
@@ -62,7 +64,7 @@ impl RunState {
         if !self.has_room_for_fact(&name) {
             return Err(format!("one run can publish {} facts", self.limits.facts));
         }
-        let bytes = name.len() + limit;
+        let bytes = name.len() + if let FactValue::Text(text) = &value { text.len() } else { 0 };
         self.recorder.note(bytes, || Call::Fact(name.clone(), Some(value.clone())));
         self.facts.insert(name, Some(value));
         Ok(())
@@ -80,16 +82,20 @@ impl RunState {
     pub(crate) fn log(&mut self, level: log::Level, message: &str) {
         self.log_lines = self.log_lines.saturating_add(1);
         let (lines, bytes) = (self.limits.log_lines, self.limits.log_bytes);
-        self.log_bytes = self.log_bytes.saturating_add(message.len());
+        let end = message.floor_char_boundary(self.limits.log_line_bytes);
+        if end < message.len() {
+            limit_reached("plugin_log_line_bytes");
+        }
+        self.log_bytes = self.log_bytes.saturating_add(end);
         if self.log_lines > lines {
             return self
                 .overrun(FaultKind::Log, format!("the limit of {lines} log lines is reached"));
         }
         if self.log_bytes > bytes {
+            limit_reached("plugin_log_bytes");
             let fault = format!("the limit of {bytes} log bytes is reached");
             return self.overrun(FaultKind::Log, fault);
         }
-        let end = message.floor_char_boundary(self.limits.log_line_bytes);
         // One line is one line: a plugin must not write what looks like another's.
         let line = message.get(..end).unwrap_or_default().replace(['\n', '\r'], " ");
         let name = match level {
@@ -102,6 +108,7 @@ impl RunState {
         if self.context.is_rehearsal {
             return;
         }
+        let line = self.secrets.out_of(&line);
         let (device, plugin) = (self.context.device.as_str(), &*self.plugin);
         match level {
             log::Level::Debug => tracing::debug!(target: "plugin", device, plugin, "{line}"),
