@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::task::JoinSet;
 use trellis_plugin_host::{Loader, Plugin, Traits};
 use trellis_store::{
     DeviceKey, Orders, PluginCounters, PluginRecord, PluginVersion, Store, StoreError,
@@ -14,7 +15,7 @@ use trellis_store::{
 
 use crate::error::CatalogError;
 use crate::settings::Object;
-use crate::state::{State, counters, known, used, with_counters};
+use crate::state::{State, counters, known, needed, used, with_counters};
 use crate::table::{Selected, Table};
 use crate::trial::TrialSettings;
 use crate::versions::{self, Took, Use, short};
@@ -93,25 +94,7 @@ impl Catalog {
             tags: store.tags().await?.into_iter().collect(),
             noted: HashSet::new(),
         };
-        for record in state.records.values() {
-            for digest in used(record) {
-                let loaded = match store.plugin_file(digest).await {
-                    Ok(file) => loader.load(file.into()).await,
-                    Err(error) => Err(error.to_string()),
-                };
-                match loaded {
-                    Ok(plugin) => {
-                        let known = record.version(digest);
-                        plugin.resume(known.map(|it| counters(&it.counters)).unwrap_or_default());
-                        state.loaded.insert(digest.clone(), Arc::new(plugin));
-                    }
-                    Err(error) => {
-                        let (plugin, version) = (&record.name, short(digest));
-                        tracing::error!(plugin, version, "a plugin was not loaded: {error}");
-                    }
-                }
-            }
-        }
+        load_all(&store, &Arc::new(loader.clone()), &mut state).await;
         let catalog = Self(Arc::new(Shared {
             store,
             loader,
@@ -125,6 +108,12 @@ impl Catalog {
         match catalog.table(&state) {
             Ok(table) => catalog.0.table.store(Arc::new(table)),
             Err(error) => tracing::error!("no plugin serves: {error}"),
+        }
+        for name in state.records.keys() {
+            // The configuration may have changed since.
+            if let Err(why) = catalog.check_settings(&state, name) {
+                tracing::error!(plugin = name, "{why}");
+            }
         }
         *catalog.0.state.lock().await = state;
         catalog.sweep().await;
@@ -217,13 +206,14 @@ impl Catalog {
             {
                 self.0.store.add_plugin_file(&plugin.digest, wasm.to_vec()).await?;
             }
-            return Ok(loaded(Took::Known));
+            let serves = known.is_some_and(|it| used(it).any(|it| *it == plugin.digest));
+            return Ok(loaded(if serves { Took::Known } else { Took::Unused }));
         }
         let plugins_max = self.0.settings.plugins_max;
         let plugins = state.records.values().filter(|it| !it.versions.is_empty()).count();
         if known.is_none_or(|it| it.versions.is_empty()) && plugins >= plugins_max {
             let why = format!("there are {plugins_max} plugins, which is the limit");
-            return Err(CatalogError::Refused(why));
+            return Err(CatalogError::Conflict(why));
         }
         let known = known.map(|it| with_counters(it, &state.loaded));
         let name = manifest.name.clone();
@@ -264,10 +254,56 @@ impl Catalog {
         if let Err(error) = self.0.store.keep_plugin_files(keep.clone()).await {
             tracing::warn!(%error, "cannot remove files of plugins that nobody uses");
         }
+        self.sweep_compiled().await;
+    }
+
+    /// Removes compiled plugins that nobody will ask for.
+    pub(crate) async fn sweep_compiled(&self) {
+        let records = self.plugins().await;
+        let versions = records.iter().flat_map(|record| &record.versions);
+        let keep: HashSet<String> = versions.map(|it| it.digest.clone()).collect();
         let shared = Arc::clone(&self.0);
         let swept = tokio::task::spawn_blocking(move || shared.loader.sweep(&keep)).await;
         if let Ok(Err(error)) = swept {
             tracing::warn!(%error, "cannot remove compiled plugins that nobody uses");
+        }
+    }
+}
+
+/// Loads the versions that serve, and those that would after a rollback: as many at once as there are
+/// cores, since nobody is served yet.
+async fn load_all(store: &Arc<dyn Store>, loader: &Arc<Loader>, state: &mut State) {
+    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+    let wanted: Vec<String> = needed(state).into_iter().collect();
+    let mut wanted = wanted.into_iter();
+    let mut loading = JoinSet::new();
+    loop {
+        while loading.len() < at_once
+            && let Some(digest) = wanted.next()
+        {
+            let (store, loader) = (Arc::clone(store), Arc::clone(loader));
+            loading.spawn(async move {
+                let plugin = match store.plugin_file(&digest).await {
+                    Ok(file) => loader.load(file.into()).await,
+                    Err(error) => Err(error.to_string()),
+                };
+                (digest, plugin)
+            });
+        }
+        let Some(loaded) = loading.join_next().await else { return };
+        let Ok((digest, plugin)) = loaded else { continue };
+        let mut records = state.records.values();
+        let Some(record) = records.find(|it| it.version(&digest).is_some()) else { continue };
+        match plugin {
+            Ok(plugin) => {
+                let known = record.version(&digest);
+                plugin.resume(known.map(|it| counters(&it.counters)).unwrap_or_default());
+                state.loaded.insert(digest, Arc::new(plugin));
+            }
+            Err(error) => {
+                let (plugin, version) = (&record.name, short(&digest));
+                tracing::error!(plugin, version, "a plugin was not loaded: {error}");
+            }
         }
     }
 }

@@ -1,20 +1,26 @@
 //! Changes of a plugin by operators: all of one or nothing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::MutexGuard;
+use trellis_plugin_host::Plugin;
 use trellis_store::PluginRecord;
 
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
 use crate::state::{State, counters, known, needed, used, with_counters};
-use crate::versions;
+use crate::versions::{self, short};
 
 impl Catalog {
     /// Lets the version before serve again, or ends a trial.
-    pub async fn rollback(&self, name: &str) -> Result<PluginRecord, CatalogError> {
-        let record = self.change(name, versions::rollback).await?;
+    /// `from` says which version is to be left: nothing is done where that does not serve.
+    pub async fn rollback(
+        &self,
+        name: &str,
+        from: Option<&str>,
+    ) -> Result<PluginRecord, CatalogError> {
+        let record = self.change(name, |record| versions::rollback(record, from)).await?;
         // Going back is the way out, whatever was set since.
         let state = self.0.state.lock().await;
         if let Err(why) = self.check_settings(&state, name) {
@@ -84,6 +90,7 @@ impl Catalog {
             versions::forget(record, removed);
             record.active = None;
             record.trial = None;
+            record.shadow = None;
             record.earlier.clear();
             record.is_pinned = false;
             record.is_disabled = false;
@@ -97,7 +104,7 @@ impl Catalog {
     pub(crate) async fn change(
         &self,
         name: &str,
-        change: impl FnOnce(&mut PluginRecord) -> Result<(), CatalogError>,
+        change: impl Fn(&mut PluginRecord) -> Result<(), CatalogError>,
     ) -> Result<PluginRecord, CatalogError> {
         self.change_with(name, change, false).await
     }
@@ -106,7 +113,7 @@ impl Catalog {
     async fn change_checked(
         &self,
         name: &str,
-        change: impl FnOnce(&mut PluginRecord) -> Result<(), CatalogError>,
+        change: impl Fn(&mut PluginRecord) -> Result<(), CatalogError>,
     ) -> Result<PluginRecord, CatalogError> {
         self.change_with(name, change, true).await
     }
@@ -114,21 +121,42 @@ impl Catalog {
     async fn change_with(
         &self,
         name: &str,
-        change: impl FnOnce(&mut PluginRecord) -> Result<(), CatalogError>,
+        change: impl Fn(&mut PluginRecord) -> Result<(), CatalogError>,
         check: bool,
     ) -> Result<PluginRecord, CatalogError> {
+        // Not under the lock: compiling takes seconds.
+        let mut ready = {
+            let state = self.0.state.lock().await;
+            let mut record = known(&state, name)?.clone();
+            change(&mut record)?;
+            let missing: Vec<String> =
+                used(&record).filter(|it| !state.loaded.contains_key(*it)).cloned().collect();
+            drop(state);
+            self.load_kept(&record, missing).await
+        };
         let mut state = self.0.state.lock().await;
-        let mut record = with_counters(known(&state, name)?, &state.loaded);
+        let before = known(&state, name)?.clone();
+        let mut record = with_counters(&before, &state.loaded);
         change(&mut record)?;
+        let begins_to_serve = record.active != before.active || before.is_disabled;
         let mut next = state.clone();
-        for digest in used(&record) {
-            if !next.loaded.contains_key(digest) {
-                let file = self.0.store.plugin_file(digest).await?;
-                let plugin =
-                    self.0.loader.load(file.into()).await.map_err(CatalogError::Refused)?;
-                let known = record.version(digest);
-                plugin.resume(known.map(|it| counters(&it.counters)).unwrap_or_default());
-                next.loaded.insert(digest.clone(), Arc::new(plugin));
+        let missing: Vec<String> =
+            used(&record).filter(|it| !next.loaded.contains_key(*it)).cloned().collect();
+        for digest in missing {
+            match ready.remove(&digest).unwrap_or_else(|| Err("it was changed just now".to_owned()))
+            {
+                Ok(plugin) => drop(next.loaded.insert(digest, Arc::new(plugin))),
+                Err(why) if record.active.as_ref() == Some(&digest) && begins_to_serve => {
+                    let version = short(&digest);
+                    let why = format!("the version {version} cannot be loaded: {why}");
+                    return Err(CatalogError::Refused(why));
+                }
+                Err(why) => {
+                    // It must not be in the way of what is to be done.
+                    tracing::error!(plugin = name, version = short(&digest), "not loaded: {why}");
+                    record.trial = record.trial.filter(|it| it.digest != digest);
+                    record.shadow = record.shadow.filter(|it| it.digest != digest);
+                }
             }
         }
         next.records.insert(name.to_owned(), record.clone());
@@ -137,6 +165,26 @@ impl Catalog {
         }
         self.adopt(&mut state, next, name).await?;
         Ok(record)
+    }
+
+    /// Loads versions of a plugin that are kept.
+    async fn load_kept(
+        &self,
+        record: &PluginRecord,
+        digests: Vec<String>,
+    ) -> HashMap<String, Result<Plugin, String>> {
+        let mut loaded = HashMap::new();
+        for digest in digests {
+            let plugin = match self.0.store.plugin_file(&digest).await {
+                Ok(file) => self.0.loader.load(file.into()).await,
+                Err(error) => Err(error.to_string()),
+            };
+            if let (Ok(plugin), Some(known)) = (&plugin, record.version(&digest)) {
+                plugin.resume(counters(&known.counters));
+            }
+            loaded.insert(digest, plugin);
+        }
+        loaded
     }
 
     /// Makes a state the one that holds: checked, kept, then seen.

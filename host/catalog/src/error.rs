@@ -11,6 +11,9 @@ pub enum CatalogError {
     /// What is wrong with the file, the settings or the wish, and what to change.
     #[error("{0}")]
     Refused(String),
+    /// What it does not go with, and may once that has changed.
+    #[error("{0}")]
+    Conflict(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Catalog, Loaded};
+use crate::error::CatalogError;
 use crate::versions::Took;
 
 /// How long a folder must be quiet before its files are read: copying takes a while.
@@ -26,10 +27,11 @@ const QUIET_WAIT: Duration = Duration::from_secs(5);
 /// What a file looked like when it was last read, and what was said of it then.
 type Seen = HashMap<PathBuf, (Looks, Option<Refusal>)>;
 
-/// Why a file was not taken: by what the catalog held after so many changes.
+/// Why a file was not taken.
 struct Refusal {
     why: String,
-    changes: u64,
+    /// Where it did not go with what the catalog held: after so many changes of that.
+    changes: Option<u64>,
 }
 
 /// What tells a file from another: when it was written, its size, its inode, and when anything of
@@ -100,7 +102,9 @@ async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Res
     let changes = *catalog.0.changes.borrow();
     files.retain(|(path, looks)| match seen.get(path) {
         // What it did not go with may be gone.
-        Some((known, Some(refusal))) => known != looks || refusal.changes != changes,
+        Some((known, Some(refusal))) => {
+            known != looks || refusal.changes.is_some_and(|it| it != changes)
+        }
         Some((known, None)) => known != looks,
         None => true,
     });
@@ -116,18 +120,23 @@ async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Res
                         %file, plugin, version, sha256,
                         "plugin kept, and not used: the plugin is pinned to another version"
                     ),
+                    Took::Unused => tracing::warn!(
+                        %file, plugin, version, sha256,
+                        "plugin not used: it was removed by an operator, or another version serves; \
+                         `trellis plugin load` and `pin` have it serve"
+                    ),
                     Took::Over | Took::Share | Took::Shadow => {
                         tracing::info!(%file, plugin, version, sha256, "plugin loaded");
                     }
                 }
                 None
             }
-            Err(why) => {
+            Err((why, is_conflict)) => {
                 let before = seen.get(&path).and_then(|(_, refusal)| refusal.as_ref());
                 if before.is_none_or(|before| before.why != why) {
                     tracing::error!("a plugin was not loaded: {file}: {why}");
                 }
-                Some(Refusal { why, changes })
+                Some(Refusal { why, changes: is_conflict.then_some(changes) })
             }
         };
         seen.insert(path, (looks, refused));
@@ -135,13 +144,15 @@ async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Res
     Ok(())
 }
 
-async fn take(catalog: &Catalog, path: &Path, bytes: u64) -> Result<Loaded, String> {
+/// Takes a file. The error says why not, and whether that may change without the file.
+async fn take(catalog: &Catalog, path: &Path, bytes: u64) -> Result<Loaded, (String, bool)> {
     let limit = catalog.file_bytes_max();
     if bytes > limit {
-        return Err(format!("it has {bytes} bytes; the limit is {limit}"));
+        return Err((format!("it has {bytes} bytes; the limit is {limit}"), false));
     }
-    let wasm = read(path, limit).await.map_err(|error| error.to_string())?;
-    catalog.load_from_folder(wasm.into()).await.map_err(|error| error.to_string())
+    let wasm = read(path, limit).await.map_err(|error| (error.to_string(), false))?;
+    let loaded = catalog.load_from_folder(wasm.into()).await;
+    loaded.map_err(|error| (error.to_string(), !matches!(error, CatalogError::Refused(_))))
 }
 
 /// Reads a file, and no more of it than a plugin may have.

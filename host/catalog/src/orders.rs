@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use trellis_plugin_host::{Plugin, Traits};
-use trellis_store::{DeviceKey, Orders, Settings, TagOrders};
+use trellis_store::{Device, DeviceKey, Orders, Settings, TagOrders};
 
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
@@ -104,20 +104,30 @@ impl Catalog {
     }
 
     /// The version that is to serve a device in its next session: of the plugin that it is pinned
-    /// to, else of the one that it `used` last.
+    /// to, else of the one that served it last, else of the one that fits what is known of it.
     pub async fn serving_device(
         &self,
         device: &DeviceKey,
-        used: Option<String>,
+        header: &Device,
     ) -> Result<Option<Arc<Plugin>>, CatalogError> {
         let orders = self.0.store.orders(device).await?;
         let table = self.0.table.load();
-        let Some(plugin) = table.pinned(&orders).map(str::to_owned).or(used) else {
-            return Ok(None);
+        let traits = Traits {
+            manufacturer: &header.manufacturer,
+            oui: &header.oui,
+            product_class: &header.product_class,
+            software_version: &header.software_version,
+            hardware_version: "",
+            root: &header.root,
         };
-        let orders = Orders { plugin: Some(plugin), ..orders };
-        let selected = table.select(device.as_str(), &Traits::default(), &orders);
-        Ok(selected.map(|it| it.plugin))
+        let used = header.plugin.as_ref().map(|(name, _)| name.clone());
+        let last = table.pinned(&orders).map(str::to_owned).or(used);
+        let served = last.and_then(|plugin| {
+            let orders = Orders { plugin: Some(plugin), ..orders.clone() };
+            table.select(device.as_str(), &traits, &orders)
+        });
+        let fits = || table.select(device.as_str(), &traits, &orders);
+        Ok(served.or_else(fits).map(|it| it.plugin))
     }
 
     /// Gives a device a tag.

@@ -41,6 +41,22 @@ pub struct Effective {
     pub origins: BTreeMap<String, Origin>,
 }
 
+/// What holds in the end, for whoever does not ask where it comes from.
+pub(crate) fn merged(layers: impl IntoIterator<Item = Layer>) -> Object {
+    let mut settings = Object::new();
+    layers.into_iter().for_each(|layer| merge(&mut settings, layer.settings));
+    settings
+}
+
+fn merge(under: &mut Object, over: Object) {
+    for (name, value) in over {
+        match (under.get_mut(&name), value) {
+            (Some(Value::Object(under)), Value::Object(over)) => merge(under, over),
+            (_, value) => drop(under.insert(name, value)),
+        }
+    }
+}
+
 impl Effective {
     /// Lays layers over each other, the first one undermost: objects field by field, everything
     /// else whole.
@@ -68,7 +84,11 @@ fn lay(
             }
             (_, value) => {
                 let below = format!("{path}/");
-                origins.retain(|known, _| *known != path && !known.starts_with(&below));
+                origins.remove(&path);
+                // The sign after the slash ends what begins so.
+                let known = origins.range(below..format!("{path}0"));
+                let known: Vec<String> = known.map(|(known, _)| known.clone()).collect();
+                known.iter().for_each(|known| drop(origins.remove(known)));
                 note(&value, &path, origin, origins);
                 under.insert(name, value);
             }

@@ -33,7 +33,7 @@ impl Catalog {
             });
             Some(Serving { stable, canary })
         });
-        let registry = Registry::new(serving.collect()).map_err(CatalogError::Refused)?;
+        let registry = Registry::new(serving.collect()).map_err(CatalogError::Conflict)?;
         let layers = state.records.keys().chain(self.0.settings.configured.keys()).map(|name| {
             let configured = self.0.settings.configured.get(name).cloned();
             let configured =
@@ -93,7 +93,7 @@ pub(crate) fn known<'a>(state: &'a State, name: &str) -> Result<&'a PluginRecord
 pub(crate) fn fits(plugin: &Plugin, effective: Effective) -> Result<(), CatalogError> {
     plugin.check_settings(&serde_json::Value::Object(effective.settings)).map_err(|why| {
         let (name, version) = (&plugin.manifest.name, &plugin.manifest.version);
-        CatalogError::Refused(format!("the settings do not fit {name} {version}: {why}"))
+        CatalogError::Conflict(format!("the settings do not fit {name} {version}: {why}"))
     })
 }
 

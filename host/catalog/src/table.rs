@@ -7,7 +7,7 @@ use serde_json::Value;
 use trellis_plugin_host::{Candidate, Plugin, Registry, Traits};
 use trellis_store::{Orders, Settings, TagOrders};
 
-use crate::settings::{Effective, Layer, Object, Origin};
+use crate::settings::{Layer, Object, Origin, merged};
 
 /// The plugin that serves a device, with its settings.
 #[derive(Clone, Debug)]
@@ -44,10 +44,8 @@ impl Table {
         let versions = serving.flat_map(|it| {
             std::iter::once(&it.stable).chain(it.canary.iter().map(|canary| &canary.plugin))
         });
-        let common = versions.map(|plugin| {
-            let effective = Effective::of(table.below_tags(plugin));
-            (plugin.digest.clone(), text(effective.settings))
-        });
+        let common =
+            versions.map(|plugin| (plugin.digest.clone(), text(merged(table.below_tags(plugin)))));
         table.common = common.collect();
         table
     }
@@ -63,7 +61,7 @@ impl Table {
         let plugin = self.registry.select(&candidate)?;
         let settings = match self.common.get(&plugin.digest) {
             Some(common) if !self.says_more(&plugin.manifest.name, orders) => Arc::clone(common),
-            _ => text(Effective::of(self.layers_for(&plugin, orders)).settings),
+            _ => text(merged(self.layers_for(&plugin, orders))),
         };
         Some(Selected { plugin, settings })
     }

@@ -9,7 +9,8 @@ use trellis_store::{PluginCounters, Trial};
 pub struct TrialSettings {
     /// Runs of the new version before it is judged. Default 20.
     pub runs_min: u64,
-    /// How much its rate of faults may exceed the old version's, in percent of its runs. Default 5.
+    /// How much its rate of faults may exceed the old version's, in percent of its runs, beside what
+    /// chance explains. Default 5.
     pub margin_percent: u32,
 }
 
@@ -30,11 +31,15 @@ pub(crate) fn verdict(
     if runs < settings.runs_min.max(1) {
         return None;
     }
-    let (other_runs, other_faults) = since(others, &trial.others_since);
+    let (mut other_runs, mut other_faults) = since(others, &trial.others_since);
+    if other_runs < settings.runs_min {
+        // It serves everybody, or almost: then the other version's past has to do.
+        (other_runs, other_faults) = since(others, &PluginCounters::default());
+    }
     let rate = percent(faults, runs);
-    // Nobody else has run: then it must do well by itself.
-    let other_rate = if other_runs == 0 { 0.0 } else { percent(other_faults, other_runs) };
-    (rate > other_rate + f64::from(settings.margin_percent)).then(|| {
+    let other_rate = percent(other_faults, other_runs);
+    let chance = CHANCE * (variance(rate, runs) + variance(other_rate, other_runs)).sqrt();
+    (rate - other_rate - f64::from(settings.margin_percent) > chance).then(|| {
         let kinds = kinds(tried, &trial.since);
         format!(
             "{faults} of {runs} runs failed ({rate:.1} %: {kinds}), of the other version \
@@ -43,10 +48,25 @@ pub(crate) fn verdict(
     })
 }
 
+/// How many standard deviations of a difference are more than chance: trials are judged often.
+const CHANCE: f64 = 2.5;
+
+/// Ends of runs that are no fault of a version: the device hung up, or the server had no room.
+const NO_FAULT: [&str; 3] = ["ended", "busy", "host"];
+
 /// Runs and faulty runs since a time.
 fn since(now: &PluginCounters, then: &PluginCounters) -> (u64, u64) {
+    let faulty = |counters: &PluginCounters| -> u64 {
+        let kinds = counters.faults.iter();
+        kinds.filter(|(kind, _)| !NO_FAULT.contains(&kind.as_str())).map(|(_, count)| count).sum()
+    };
     let runs = now.runs.saturating_sub(then.runs);
-    (runs, now.faulty().saturating_sub(then.faulty()))
+    (runs, faulty(now).saturating_sub(faulty(then)))
+}
+
+/// The variance of a rate in percent that was seen in so many runs.
+fn variance(rate: f64, runs: u64) -> f64 {
+    rate * (100.0 - rate) / f64::from(u32::try_from(runs.max(1)).unwrap_or(u32::MAX))
 }
 
 fn kinds(now: &PluginCounters, then: &PluginCounters) -> String {
@@ -77,6 +97,40 @@ mod tests {
     }
 
     #[test]
+    fn two_versions_that_fail_equally_often_are_hardly_ever_told_apart() {
+        let trial = Trial {
+            digest: String::new(),
+            share: 1_000,
+            since: counters(0, 0),
+            others_since: counters(0, 0),
+        };
+        // Judged after each run, as often as can be; both fail in one of ten.
+        let mut seed = 1_u64;
+        let mut random = || {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            seed >> 33
+        };
+        let mut ended = 0;
+        for _ in 0..200 {
+            let (mut tried, mut others) = ((0, 0), (0, 0));
+            for _ in 0..500 {
+                tried = (tried.0 + 1, tried.1 + u64::from(random() % 10 == 0));
+                for _ in 0..9 {
+                    others = (others.0 + 1, others.1 + u64::from(random() % 10 == 0));
+                }
+                let (tried, others) = (counters(tried.0, tried.1), counters(others.0, others.1));
+                if verdict(&trial, &tried, &others, &TrialSettings::default()).is_some() {
+                    ended += 1;
+                    break;
+                }
+            }
+        }
+        assert!(ended <= 10, "{ended} of 200");
+    }
+
+    #[test]
     fn a_trial_ends_when_its_rate_of_faults_exceeds_the_others_by_more_than_the_margin() {
         let trial = Trial {
             digest: String::new(),
@@ -87,13 +141,18 @@ mod tests {
         for (tried, others, ends) in [
             // Too few runs to tell.
             (counters(119, 119), counters(2_000, 0), false),
-            (counters(120, 102), counters(2_000, 0), true),
-            // 5 % is the margin.
+            (counters(120, 120), counters(2_000, 0), true),
+            // Two of twenty may be chance.
+            (counters(120, 102), counters(2_000, 0), false),
+            // 5 % is the margin, and with many runs a little more is no chance.
             (counters(200, 105), counters(2_000, 0), false),
-            (counters(200, 106), counters(2_000, 0), true),
+            (counters(10_100, 600), counters(20_000, 0), false),
+            (counters(10_100, 800), counters(20_000, 0), true),
             // The others fail as often.
             (counters(200, 150), counters(2_000, 500), false),
-            (counters(120, 102), counters(1_000, 0), true),
+            // Nobody else has run: then what the other has done before counts.
+            (counters(120, 110), counters(1_000, 0), true),
+            (counters(120, 110), counters(1_000, 500), false),
         ] {
             let verdict = verdict(&trial, &tried, &others, &TrialSettings::default());
             assert_eq!(verdict.is_some(), ends, "{tried:?} {others:?}: {verdict:?}");

@@ -41,6 +41,7 @@ impl Catalog {
             round = round.wrapping_add(1);
             if round.is_multiple_of(KEEP_EVERY) {
                 self.keep_counters().await;
+                self.sweep_compiled().await;
             }
         }
         self.keep_counters().await;

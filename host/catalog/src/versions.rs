@@ -7,6 +7,9 @@ use crate::error::CatalogError;
 /// Versions that served before and can be gone back to.
 const EARLIER_MAX: usize = 20;
 
+/// Digits of a digest that name a version.
+const DIGEST_DIGITS_MIN: usize = 8;
+
 /// Versions that are gone and of which that is remembered.
 const REMOVED_MAX: usize = 1_000;
 
@@ -23,6 +26,8 @@ pub enum Took {
     Nothing,
     /// It was known and changed nothing.
     Known,
+    /// It is kept, or was removed by an operator, and nothing was changed: it serves nobody.
+    Unused,
 }
 
 /// How a version that is loaded is to be used.
@@ -49,6 +54,11 @@ pub(crate) fn add(
         record.versions.push(version);
     }
     let took = match (how, &record.active) {
+        (Use::Serve, Some(active)) if *active == digest && record.trial.is_some() => {
+            // Whoever loads it wants it to serve.
+            end_trial(record, "was taken back: the other version was loaded again");
+            Took::Over
+        }
         (_, Some(active)) if *active == digest => Took::Known,
         (Use::Shadow, Some(_)) => {
             record.shadow = Some(Shadow { digest: digest.clone(), ..Shadow::default() });
@@ -71,9 +81,7 @@ pub(crate) fn add(
 /// Lets a version serve all devices of the plugin, which ends a trial, and its being a shadow.
 pub(crate) fn activate(record: &mut PluginRecord, digest: &str) {
     record.trial = None;
-    if record.shadow.as_ref().is_some_and(|shadow| shadow.digest == digest) {
-        record.shadow = None;
-    }
+    unshadow(record, digest);
     if record.active.as_deref() == Some(digest) {
         return;
     }
@@ -85,11 +93,34 @@ pub(crate) fn activate(record: &mut PluginRecord, digest: &str) {
     }
 }
 
-/// Goes back: from a trial to the version that serves the others, else to the version that served
-/// before.
-pub(crate) fn rollback(record: &mut PluginRecord) -> Result<(), CatalogError> {
+/// A version is not its own shadow.
+fn unshadow(record: &mut PluginRecord, digest: &str) {
+    if record.shadow.as_ref().is_some_and(|shadow| shadow.digest == digest) {
+        record.shadow = None;
+    }
+}
+
+fn end_trial(record: &mut PluginRecord, how: &str) {
     if let Some(trial) = record.trial.take() {
-        record.last_trial = Some(format!("{} was taken back by hand", short(&trial.digest)));
+        record.last_trial = Some(format!("{} {how}", short(&trial.digest)));
+    }
+}
+
+/// Goes back: from a trial to the version that serves the others, else to the version that served
+/// before. `from` says what is to be left: where that was left already, nothing is done.
+pub(crate) fn rollback(record: &mut PluginRecord, from: Option<&str>) -> Result<(), CatalogError> {
+    let leaves = record.trial.as_ref().map(|trial| &trial.digest).or(record.active.as_ref());
+    if let Some(from) = from {
+        let wanted = find(record, from)?;
+        if leaves != Some(&wanted.digest) {
+            return Err(CatalogError::Refused(format!(
+                "{from} is neither on trial nor the version that serves, so there is nothing to go \
+                 back from"
+            )));
+        }
+    }
+    if record.trial.is_some() {
+        end_trial(record, "was taken back by hand");
         return Ok(());
     }
     let Some(before) = record.earlier.pop() else {
@@ -97,6 +128,7 @@ pub(crate) fn rollback(record: &mut PluginRecord) -> Result<(), CatalogError> {
         return Err(CatalogError::Unknown(format!("no version of {name} has served before")));
     };
     // The version that is gone back from is not gone back to.
+    unshadow(record, &before);
     record.active = Some(before);
     Ok(())
 }
@@ -123,16 +155,21 @@ pub(crate) fn find<'a>(
     named: &str,
 ) -> Result<&'a PluginVersion, CatalogError> {
     let by_version = record.versions.iter().rev().find(|it| it.version == named);
-    let mut by_digest = record.versions.iter().filter(|it| it.digest.starts_with(named));
+    // Fewer digits may be a slip.
+    let is_digest = named.len() >= DIGEST_DIGITS_MIN;
+    let mut by_digest =
+        record.versions.iter().filter(|it| is_digest && it.digest.starts_with(named));
     let unknown = |why: &str| {
         let name = &record.name;
         Err(CatalogError::Unknown(format!("{why} {named:?} of the plugin {name}")))
     };
     match (by_version, by_digest.next(), by_digest.next()) {
         (Some(version), _, _) => Ok(version),
-        (None, Some(version), None) if !named.is_empty() => Ok(version),
+        (None, Some(version), None) => Ok(version),
         (None, Some(_), Some(_)) => unknown("there is more than one version"),
-        _ => unknown("there is no version"),
+        _ => unknown(
+            "there is no version, and none whose digest begins with at least 8 digits of it,",
+        ),
     }
 }
 
@@ -164,6 +201,7 @@ fn begin_trial(record: &mut PluginRecord, digest: &str, share: u32) {
         |digest: &str| record.version(digest).map(|it| it.counters.clone()).unwrap_or_default();
     let others_since: PluginCounters = record.active.as_deref().map(counters).unwrap_or_default();
     let since = counters(digest);
+    unshadow(record, digest);
     record.trial = Some(Trial { digest: digest.to_owned(), share, since, others_since });
     record.last_trial = None;
 }
@@ -230,11 +268,11 @@ mod tests {
     fn rollback_goes_back_one_version_at_a_time_and_then_says_that_there_is_none() {
         let mut record = record(3);
         assert_eq!(active(&record), "1.3.0");
-        rollback(&mut record).expect("a version before");
+        rollback(&mut record, None).expect("a version before");
         assert_eq!(active(&record), "1.2.0");
-        rollback(&mut record).expect("a version before");
+        rollback(&mut record, None).expect("a version before");
         assert_eq!(active(&record), "1.1.0");
-        assert!(matches!(rollback(&mut record), Err(CatalogError::Unknown(_))));
+        assert!(matches!(rollback(&mut record, None), Err(CatalogError::Unknown(_))));
         assert_eq!(active(&record), "1.1.0");
     }
 
@@ -243,13 +281,13 @@ mod tests {
         let mut tried = record(1);
         assert_eq!(add(&mut tried, version(2), Use::Trial(1_000), 20), Took::Share);
         assert_eq!(active(&tried), "1.1.0");
-        rollback(&mut tried).expect("the trial ends");
+        rollback(&mut tried, None).expect("the trial ends");
         assert_eq!((active(&tried), &tried.trial), ("1.1.0", &None));
         assert_eq!(add(&mut tried, version(2), Use::Trial(1_000), 20), Took::Share);
         promote(&mut tried).expect("a trial");
         assert_eq!(active(&tried), "1.2.0");
         assert!(promote(&mut tried).is_err());
-        rollback(&mut tried).expect("a version before");
+        rollback(&mut tried, None).expect("a version before");
         assert_eq!(active(&tried), "1.1.0");
     }
 
@@ -290,8 +328,9 @@ mod tests {
         let rebuilt = PluginVersion { digest: "f".repeat(64), ..version(1) };
         add(&mut record, rebuilt.clone(), Use::Serve, 20);
         assert_eq!(find(&record, "1.1.0").expect("found").digest, rebuilt.digest);
-        assert_eq!(find(&record, "ffff").expect("found").digest, rebuilt.digest);
+        assert_eq!(find(&record, "ffffffff").expect("found").digest, rebuilt.digest);
         assert!(find(&record, "9.9.9").is_err() && find(&record, "").is_err());
+        assert!(find(&record, "fff").is_err(), "a few digits may be a slip");
     }
 
     #[test]
@@ -300,6 +339,6 @@ mod tests {
         assert!(remove(&mut record, &version(2).digest).is_err());
         remove(&mut record, &version(1).digest).expect("it serves nobody");
         assert!(record.removed.contains(&version(1).digest));
-        assert!(rollback(&mut record).is_err());
+        assert!(rollback(&mut record, None).is_err());
     }
 }

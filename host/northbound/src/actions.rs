@@ -57,8 +57,7 @@ pub(crate) async fn queue(
     Parameters(parameters): Parameters<QueueParameters>,
     body::Json(arguments): body::Json<Value>,
 ) -> Result<(StatusCode, Json<ActionView>), Problem> {
-    let used = header.plugin.map(|(name, _)| name);
-    let Some(plugin) = server.catalog.serving_device(&device, used).await? else {
+    let Some(plugin) = server.catalog.serving_device(&device, &header).await? else {
         return Err(Problem::new(StatusCode::CONFLICT, "no plugin serves the device"));
     };
     let manifest = &plugin.manifest;

@@ -50,6 +50,8 @@ pub struct TokenChanges(pub(crate) tokio::sync::Mutex<()>);
 #[derive(Clone)]
 pub struct Calls {
     tasks: TaskTracker,
+    /// Changes through the API that are being made.
+    changes: TaskTracker,
     stop: CancellationToken,
 }
 
@@ -59,7 +61,15 @@ const CALLS_MAX: usize = 1_000;
 impl Calls {
     /// Calls that end with `stop`.
     pub fn new(stop: CancellationToken) -> Self {
-        Self { tasks: TaskTracker::new(), stop }
+        Self { tasks: TaskTracker::new(), changes: TaskTracker::new(), stop }
+    }
+
+    /// Does something to its end, whether or not somebody waits for it.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.changes.spawn(change)
     }
 }
 
@@ -113,9 +123,7 @@ impl Listener {
         let calls = server.calls.clone();
         let server = Arc::new(server);
         let (api, description) = api::router(&server);
-        let api = api
-            .route_layer(from_fn_with_state(Arc::clone(&server), tokens::check))
-            .layer(map_response(problem::told));
+        let api = api.route_layer(from_fn_with_state(Arc::clone(&server), tokens::check));
         let description = Arc::<str>::from(description);
         let describe =
             async move || ([(header::CONTENT_TYPE, "application/json")], description.to_string());
@@ -126,10 +134,13 @@ impl Listener {
             .route("/openapi.json", get(describe))
             .merge(api)
             .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
+            .layer(map_response(problem::told))
             .with_state(server);
         connections::serve(self.0, router, stop).await;
         calls.tasks.close();
         calls.tasks.wait().await;
+        calls.changes.close();
+        calls.changes.wait().await;
         // It has the same end.
         let _ = keeping_up.await;
     }

@@ -20,6 +20,14 @@ use crate::problem::{self, Problem};
 use crate::time;
 use crate::tokens::Operator;
 
+/// What is gone back from.
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct RollbackParameters {
+    /// The version that is to be left. Nothing is done where it neither serves nor is on trial, such as
+    /// after a trial that has ended by itself.
+    from: Option<String>,
+}
+
 /// A plugin with its versions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PluginView {
@@ -229,7 +237,7 @@ pub(crate) async fn load(
         Took::Share => "trial",
         Took::Shadow => "shadow",
         Took::Nothing => "kept",
-        Took::Known => "known",
+        Took::Known | Took::Unused => "known",
     };
     let (name, version, digest) = (loaded.name, loaded.version, loaded.digest);
     Ok((StatusCode::CREATED, Json(LoadedView { name, version, digest, outcome })))
@@ -271,13 +279,16 @@ pub(crate) async fn remove_version(
 
 /// Goes back: from a trial to the version that serves the others, else to the version that served
 /// before. It holds from the next session of each device on.
-#[utoipa::path(post, path = "/plugins/{name}/rollback", tag = "plugins", params(("name" = String, Path)),
-    responses((status = 200, body = PluginView), (status = 404, body = problem::Body)))]
+#[utoipa::path(post, path = "/plugins/{name}/rollback", tag = "plugins",
+    params(("name" = String, Path), RollbackParameters),
+    responses((status = 200, body = PluginView), (status = 404, body = problem::Body),
+        (status = 422, description = "`from` was left already", body = problem::Body)))]
 pub(crate) async fn rollback(
     State(server): State<Arc<Server>>,
     Path(name): Path<String>,
+    Parameters(wanted): Parameters<RollbackParameters>,
 ) -> Answer<PluginView> {
-    let record = server.catalog.rollback(&name).await?;
+    let record = server.catalog.rollback(&name, wanted.from.as_deref()).await?;
     Ok(changed(&server, record))
 }
 

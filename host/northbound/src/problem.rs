@@ -76,7 +76,9 @@ impl From<CatalogError> for Problem {
     fn from(error: CatalogError) -> Self {
         match error {
             CatalogError::Unknown(what) => Self::new(StatusCode::NOT_FOUND, what),
-            CatalogError::Refused(why) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, why),
+            CatalogError::Refused(why) | CatalogError::Conflict(why) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, why)
+            }
             CatalogError::Store(error) => error.into(),
         }
     }

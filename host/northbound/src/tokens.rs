@@ -126,19 +126,19 @@ pub(crate) async fn check(
     if method.is_safe() {
         return Ok(next.run(request).await);
     }
-    // A change is made to its end, also for a client that hangs up: half of one is none.
-    let changed = tokio::spawn(next.run(request)).await;
-    let response = changed.map_err(|error| {
-        tracing::error!(%error, "a change through the API failed");
-        let why = "the server failed; the log says how";
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why).into_response()
-    })?;
-    {
+    // A change is made to its end, and told, also for a client that hangs up.
+    let changed = server.calls.spawn(async move {
+        let response = next.run(request).await;
         // Who did what, for those who ask later.
         let status = response.status().as_u16();
         tracing::info!(target: "audit", by = name, %method, path, status, "api");
-    }
-    Ok(response)
+        response
+    });
+    changed.await.map_err(|error| {
+        tracing::error!(%error, "a change through the API failed");
+        let why = "the server failed; the log says how";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why).into_response()
+    })
 }
 
 fn unauthorized(why: &str) -> Response {

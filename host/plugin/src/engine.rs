@@ -13,6 +13,8 @@ pub struct EngineSettings {
     /// Plugin runs at once, parked ones included. Default: what [`mappings_max`] allows, at
     /// most 10,000.
     pub runs_max: usize,
+    /// Whether a file is compiled on all cores at once. Default no: sessions need them too.
+    pub compile_on_all_cores: bool,
 }
 
 /// Runs plugins. Clones share it.
@@ -43,7 +45,8 @@ pub fn mappings_max() -> usize {
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        Self { runs_max: mappings_max().min(RUNS_DEFAULT_MAX) }
+        let runs_max = mappings_max().min(RUNS_DEFAULT_MAX);
+        Self { runs_max, compile_on_all_cores: false }
     }
 }
 
@@ -55,8 +58,8 @@ impl PluginEngine {
         pool.total_component_instances(runs)
             .total_stacks(runs)
             .total_core_instances(runs.saturating_mul(64))
-            .total_memories(runs.saturating_mul(3))
-            .total_tables(runs.saturating_mul(6))
+            .total_memories(runs.saturating_mul(4))
+            .total_tables(runs.saturating_mul(8))
             .max_memories_per_component(4)
             .max_tables_per_component(8)
             .max_core_instances_per_component(64)
@@ -68,6 +71,7 @@ impl PluginEngine {
         config
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
             .wasm_component_model(true)
+            .parallel_compilation(settings.compile_on_all_cores)
             .concurrency_support(false)
             .consume_fuel(true)
             .memory_init_cow(false)

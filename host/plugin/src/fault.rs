@@ -10,6 +10,8 @@ use crate::state::RunState;
 pub enum FaultKind {
     /// `provision` returned an error.
     Error,
+    /// The run was ended from outside: the device has hung up, or begun anew.
+    Ended,
     /// The plugin panicked or aborted.
     Panic,
     /// Any other trap.
@@ -82,6 +84,7 @@ impl FaultKind {
             Self::MemoryStore => "memory-store",
             Self::Contract => "contract",
             Self::Busy => "busy",
+            Self::Ended => "ended",
             Self::Host => "host",
         }
     }

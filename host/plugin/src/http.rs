@@ -110,6 +110,11 @@ impl Gate {
         self.replay = Some(Arc::new(Mutex::new(Replay { recorded, unanswered: Vec::new() })));
     }
 
+    /// Whether a request has left, or may have.
+    pub(crate) fn has_sent(&self) -> bool {
+        self.sent > 0 && !self.grants.is_empty()
+    }
+
     /// Requests that the recording could not answer.
     pub(crate) fn unanswered(&self) -> Vec<String> {
         let Some(replay) = &self.replay else { return Vec::new() };

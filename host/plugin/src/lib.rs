@@ -57,4 +57,4 @@ pub use registry::{Canary, Candidate, Registry, SHARE_ALL, Serving};
 pub use run::{Ask, Finished, Next, Run};
 pub use state::{Context, FactValue, Notes, Portions};
 pub use stats::Counters;
-pub use transcript::{CallRecord, Input, Outcome, Transcript};
+pub use transcript::{CallRecord, Input, Outcome, Transcript, comparable};

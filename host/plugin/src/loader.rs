@@ -66,7 +66,8 @@ impl Default for LoaderSettings {
     }
 }
 
-/// Makes plugins of files.
+/// Makes plugins of files. Clones share the folder of compiled ones.
+#[derive(Clone)]
 pub struct Loader {
     engine: PluginEngine,
     cache: Arc<Cache>,
@@ -92,6 +93,9 @@ impl Loader {
         let limit = self.settings.file_bytes_max;
         if bytes > limit {
             return Err(format!("it has {bytes} bytes; the limit is {limit}"));
+        }
+        if !wasm.starts_with(b"\0asm") {
+            return Err("it is not a WebAssembly component: it does not begin as one".to_owned());
         }
         if is_core_module(&wasm) {
             return Err("it is a core module of WebAssembly, not a component: build it for \

@@ -8,14 +8,13 @@ use serde_json::Value;
 use crate::bindings::VendorPluginPre;
 use crate::bindings::hooks::{actions, admission, expiry};
 use crate::engine::PluginEngine;
-use crate::fault::FaultKind;
 use crate::http::Grants;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::matcher::{CompiledMatcher, Specificity, Traits};
 use crate::schema::Schema;
 use crate::state::RunState;
-use crate::stats::{Counters, Stats, Used};
+use crate::stats::{Counters, Stats};
 
 /// A plugin that was checked, compiled and linked.
 pub struct Plugin {
@@ -88,9 +87,9 @@ impl Plugin {
         self.stats.counters()
     }
 
-    /// Counts a fault that its run could not count: it was ended from outside.
-    pub fn count_fault(&self, kind: FaultKind) {
-        self.stats.add(&Used { fault: Some(kind.name()), ..Used::default() });
+    /// Whether it may send requests over HTTP.
+    pub fn reaches_out(&self) -> bool {
+        !self.grants.is_empty()
     }
 
     /// Counts on from what an earlier process counted.

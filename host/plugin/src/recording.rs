@@ -27,6 +27,8 @@ pub struct Recording {
     pub outcome: Result<Answer, (FaultKind, String)>,
     /// Whether there was no room for all of it.
     pub is_cut: bool,
+    /// About how many bytes all of it takes.
+    pub bytes: usize,
 }
 
 /// A call of the host.
@@ -136,7 +138,12 @@ impl Recorder {
     ) -> Recording {
         let mut tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_cut = std::mem::replace(&mut tape.is_cut, true);
-        Recording { hook, context, calls: std::mem::take(&mut tape.calls), outcome, is_cut }
+        let messages = context.transfers.iter().map(size).sum::<usize>();
+        let memory = context.notes.memory.iter().map(|(key, value)| key.len() + value.len());
+        let begun_with = messages + memory.sum::<usize>() + context.settings.len();
+        let bytes =
+            context.record_bytes.saturating_sub(tape.room) + begun_with + size_of::<Context>();
+        Recording { hook, context, calls: std::mem::take(&mut tape.calls), outcome, is_cut, bytes }
     }
 }
 

@@ -77,7 +77,10 @@ impl Registry {
             Some(name) => self.serving.iter().find(|it| &*it.stable.name == name)?,
             None => self.closest(&candidate.traits)?,
         };
-        Some(Arc::clone(serving.version_for(candidate.device)))
+        let version = serving.version_for(candidate.device);
+        // A version on trial is not tried with devices that it does not describe.
+        let fits = candidate.pinned.is_some() || version.closeness(&candidate.traits).is_some();
+        Some(Arc::clone(if fits { version } else { &serving.stable }))
     }
 
     fn closest(&self, traits: &Traits<'_>) -> Option<&Serving> {

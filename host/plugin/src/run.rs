@@ -23,6 +23,9 @@ use crate::toll::Toll;
 pub struct Run {
     running: Pin<Box<dyn Future<Output = Finished> + Send>>,
     asks: mpsc::Receiver<Ask>,
+    /// Whom to count it for if it is dropped.
+    unfinished: Option<Arc<Plugin>>,
+    asked: u32,
 }
 
 /// A request that the plugin has for the device.
@@ -64,6 +67,8 @@ pub struct Finished {
     pub recording: Option<Recording>,
     /// What it asked over HTTP that the recording which answers does not hold.
     pub unanswered: Vec<String>,
+    /// Whether it has sent something over HTTP: then it cannot be taken for not done.
+    pub has_sent_http: bool,
 }
 
 impl Run {
@@ -71,7 +76,24 @@ impl Run {
     pub fn start(plugin: Arc<Plugin>, hook: Hook, context: Context) -> Self {
         // One place: a plugin has one request at a time.
         let (sender, asks) = mpsc::channel(1);
-        Self { running: Box::pin(run(plugin, hook, context, sender)), asks }
+        let unfinished = (!context.is_rehearsal).then(|| Arc::clone(&plugin));
+        let running = Box::pin(run(plugin, hook, context, sender));
+        Self { running, asks, unfinished, asked: 0 }
+    }
+
+    /// Ends it at once, and counts it as ended so.
+    pub fn end(mut self, kind: FaultKind) {
+        self.count(kind);
+    }
+
+    fn count(&mut self, kind: FaultKind) {
+        if let Some(plugin) = self.unfinished.take() {
+            plugin.stats.add(&Used {
+                rpcs: self.asked,
+                fault: Some(kind.name()),
+                ..Used::default()
+            });
+        }
     }
 
     /// Lets the plugin run until it wants something. Not to be called again once it has
@@ -79,9 +101,21 @@ impl Run {
     pub async fn next(&mut self) -> Next {
         tokio::select! {
             biased;
-            Some(ask) = self.asks.recv() => Next::Ask(ask),
-            finished = &mut self.running => Next::Finished(Box::new(finished)),
+            Some(ask) = self.asks.recv() => {
+                self.asked += 1;
+                Next::Ask(ask)
+            }
+            finished = &mut self.running => {
+                self.unfinished = None;
+                Next::Finished(Box::new(finished))
+            }
         }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.count(FaultKind::Ended);
     }
 }
 
@@ -110,8 +144,9 @@ async fn run(
         state.secrets.add_json(arguments);
     }
     let mut store = Store::new(&plugin.engine.engine, state);
-    let since = Instant::now();
-    let result = match tokio::time::timeout(wall, call(&plugin, &hook, &mut store)).await {
+    let mut busy = Duration::ZERO;
+    let called = timed(call(&plugin, &hook, &mut store), &mut busy);
+    let result = match tokio::time::timeout(wall, called).await {
         Ok(Ok(Ok(answer))) => Ok(answer),
         Ok(Ok(Err(message))) => Err(RunFault::new(FaultKind::Error, message)),
         Ok(Err(error)) => Err(RunFault::explain(&error, store.data())),
@@ -120,7 +155,6 @@ async fn run(
             format!("the wall-time limit of {} is reached", seconds(wall)),
         )),
     };
-    let took = since.elapsed();
     let left = store.get_fuel().unwrap_or_default();
     let mut state = store.into_data();
     let printed = state.output.text();
@@ -140,10 +174,13 @@ async fn run(
             rpcs: state.rpcs,
             fault: fault.as_ref().map(|fault| fault.kind.name()),
             fuel: state.limits.fuel.saturating_sub(left),
-            busy: took.saturating_sub(state.parked),
+            busy,
             parked: state.parked,
             memory_bytes: state.linear_bytes,
         });
+        for overrun in &state.overruns {
+            plugin.stats.count_overrun(overrun.kind.name());
+        }
     }
     let recording = began_with.map(|context| {
         let outcome = match &fault {
@@ -164,7 +201,20 @@ async fn run(
         log_lines_dropped: state.log_lines.saturating_sub(state.limits.log_lines),
         recording,
         unanswered: state.gate.unanswered(),
+        has_sent_http: !is_rehearsal && state.gate.has_sent(),
     }
+}
+
+/// Measures how long a future computes, not how long it waits.
+async fn timed<F: Future>(future: F, busy: &mut Duration) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|cx| {
+        let since = Instant::now();
+        let polled = future.as_mut().poll(cx);
+        *busy += since.elapsed();
+        polled
+    })
+    .await
 }
 
 /// Calls one hook in a new instance. The inner error is the plugin's own.
@@ -231,6 +281,7 @@ impl Finished {
             log_lines_dropped: 0,
             recording: None,
             unanswered: Vec::new(),
+            has_sent_http: false,
         }
     }
 }

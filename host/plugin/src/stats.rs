@@ -86,9 +86,7 @@ impl Stats {
         meters.busy.record(used.busy);
         meters.parked.record(used.parked);
         if let Some(kind) = used.fault {
-            let [plugin, version] = self.labels.clone();
-            let labels = [plugin, version, ("kind", kind.to_owned())];
-            metrics::counter!("trellis_plugin_faults_total", &labels).increment(1);
+            self.count_fault(kind);
         }
         let mut counters = self.lock();
         counters.runs += 1;
@@ -103,6 +101,17 @@ impl Stats {
         }
         let high = u32::try_from(counters.memory_bytes_high).unwrap_or(u32::MAX);
         meters.memory.set(f64::from(high));
+    }
+
+    /// Counts a limit that was reached without an end of the run.
+    pub(crate) fn count_overrun(&self, kind: &'static str) {
+        self.count_fault(kind);
+    }
+
+    fn count_fault(&self, kind: &'static str) {
+        let [plugin, version] = self.labels.clone();
+        let labels = [plugin, version, ("kind", kind.to_owned())];
+        metrics::counter!("trellis_plugin_faults_total", &labels).increment(1);
     }
 
     fn lock(&self) -> MutexGuard<'_, Counters> {

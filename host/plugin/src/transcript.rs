@@ -14,7 +14,7 @@ use trellis_cwmp::{
 use crate::exchange::Exchange;
 use crate::hook::{Admission, Answer, Hook};
 use crate::recording::{Call, Recording, Rpc};
-use crate::redact::Redactor;
+use crate::redact::{Redactor, without_marks};
 use crate::scrub::Scrubber;
 use crate::state::{Context, FactValue, Notes, Portions};
 
@@ -234,6 +234,11 @@ impl Transcript {
         }
         Ok(context)
     }
+}
+
+/// A message such that two are the same if, and only if, they ask the same; secrets look all the same.
+pub fn comparable(message: &Message) -> String {
+    without_marks(&envelope(Redactor::blunt().message(message)))
 }
 
 /// A message of a transcript.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices};
-use trellis_plugin_host::{CallRecord, Rpc, Transcript, without_marks};
+use trellis_plugin_host::{CallRecord, Rpc, Transcript, comparable, without_marks};
 
 use crate::show::{show_exchange, show_fact, show_message, show_outcome};
 
@@ -66,22 +66,42 @@ pub fn differences(old: &Transcript, new: &Transcript) -> Vec<Difference> {
     found
 }
 
-fn compare(kind: Kind, old: &[String], new: &[String], found: &mut Vec<Difference>) {
-    let (old, new): (Vec<_>, Vec<_>) = (
-        old.iter().map(|it| without_marks(it)).collect(),
-        new.iter().map(|it| without_marks(it)).collect(),
-    );
-    for op in capture_diff_slices(Algorithm::Myers, &old, &new) {
+/// Something that was decided.
+#[derive(Clone)]
+struct Decision {
+    /// What it is compared by.
+    key: String,
+    /// What people are shown of it.
+    shown: String,
+}
+
+impl Decision {
+    fn new(text: &str) -> Self {
+        let key = without_marks(text);
+        Self { shown: key.clone(), key }
+    }
+}
+
+fn compare(kind: Kind, old: &[Decision], new: &[Decision], found: &mut Vec<Difference>) {
+    let keys = |decisions: &[Decision]| -> Vec<String> {
+        decisions.iter().map(|it| it.key.clone()).collect()
+    };
+    for op in capture_diff_slices(Algorithm::Myers, &keys(old), &keys(new)) {
         let (before, after) = (op.old_range(), op.new_range());
         if matches!(op, DiffOp::Equal { .. }) {
             continue;
         }
         for place in 0..before.len().max(after.len()) {
+            let before = old.get(before.clone()).and_then(|it| it.get(place));
+            let after = new.get(after.clone()).and_then(|it| it.get(place));
+            // Where what people are shown is the same, they are shown all of it.
+            let is_same = before.zip(after).is_some_and(|(old, new)| old.shown == new.shown);
+            let shown = |it: &Decision| if is_same { it.key.clone() } else { it.shown.clone() };
             found.push(Difference {
                 kind,
-                number: before.start.max(after.start) + place + 1,
-                old: old.get(before.clone()).and_then(|it| it.get(place)).cloned(),
-                new: new.get(after.clone()).and_then(|it| it.get(place)).cloned(),
+                number: op.old_range().start.max(op.new_range().start) + place + 1,
+                old: before.map(shown),
+                new: after.map(shown),
             });
         }
     }
@@ -93,20 +113,25 @@ pub fn diff(old: &str, new: &str) -> String {
     diff.unified_diff().context_radius(3).header("expected", "now").to_string()
 }
 
-fn requests(transcript: &Transcript) -> Vec<String> {
+fn requests(transcript: &Transcript) -> Vec<Decision> {
     let calls = transcript.calls.iter().filter_map(|call| match call {
         CallRecord::Rpc { .. } => match call.rpc() {
-            Some(Ok(Rpc { request, .. })) => Some(show_message(&request).join("\n")),
-            _ => Some("a request that cannot be read".to_owned()),
+            Some(Ok(Rpc { request, .. })) => Some(Decision {
+                key: comparable(&request),
+                shown: without_marks(&show_message(&request).join("\n")),
+            }),
+            _ => Some(Decision::new("a request that cannot be read")),
         },
-        CallRecord::Refused { method, why } => Some(format!("{method}, refused: {why}")),
-        CallRecord::Http(exchange) => Some(show_exchange(exchange)),
+        CallRecord::Refused { method, why } => {
+            Some(Decision::new(&format!("{method}, refused: {why}")))
+        }
+        CallRecord::Http(exchange) => Some(Decision::new(&show_exchange(exchange))),
         _ => None,
     });
     calls.collect()
 }
 
-fn last_memory(transcript: &Transcript) -> Vec<String> {
+fn last_memory(transcript: &Transcript) -> Vec<Decision> {
     last(transcript, |call| match call {
         CallRecord::Memory { key, value } => {
             let value = value.as_ref().map(|it| String::from_utf8_lossy(it).into_owned());
@@ -116,7 +141,7 @@ fn last_memory(transcript: &Transcript) -> Vec<String> {
     })
 }
 
-fn last_deadlines(transcript: &Transcript) -> Vec<String> {
+fn last_deadlines(transcript: &Transcript) -> Vec<Decision> {
     last(transcript, |call| match call {
         CallRecord::Deadline { name, at } => {
             Some((name, at.map_or_else(|| "cleared".to_owned(), |at| at.to_string())))
@@ -125,7 +150,7 @@ fn last_deadlines(transcript: &Transcript) -> Vec<String> {
     })
 }
 
-fn last_facts(transcript: &Transcript) -> Vec<String> {
+fn last_facts(transcript: &Transcript) -> Vec<Decision> {
     last(transcript, |call| match call {
         CallRecord::Fact { name, value } => {
             Some((name, value.as_ref().map_or_else(|| "withdrawn".to_owned(), show_fact)))
@@ -138,21 +163,21 @@ fn last_facts(transcript: &Transcript) -> Vec<String> {
 fn last<'a>(
     transcript: &'a Transcript,
     said: impl Fn(&'a CallRecord) -> Option<(&'a String, String)>,
-) -> Vec<String> {
+) -> Vec<Decision> {
     let last: BTreeMap<&String, String> = transcript.calls.iter().filter_map(said).collect();
-    last.into_iter().map(|(name, value)| format!("{name} = {value}")).collect()
+    last.into_iter().map(|(name, value)| Decision::new(&format!("{name} = {value}"))).collect()
 }
 
-fn log_lines(transcript: &Transcript) -> Vec<String> {
+fn log_lines(transcript: &Transcript) -> Vec<Decision> {
     let lines = transcript.calls.iter().filter_map(|call| match call {
-        CallRecord::Log { level, line } => Some(format!("{level}: {line}")),
+        CallRecord::Log { level, line } => Some(Decision::new(&format!("{level}: {line}"))),
         _ => None,
     });
     lines.collect()
 }
 
-fn outcome(transcript: &Transcript) -> Vec<String> {
-    vec![show_outcome(&transcript.outcome)]
+fn outcome(transcript: &Transcript) -> Vec<Decision> {
+    vec![Decision::new(&show_outcome(&transcript.outcome))]
 }
 
 #[cfg(test)]
@@ -160,7 +185,7 @@ mod tests {
     use super::*;
 
     fn found(old: &[&str], new: &[&str]) -> Vec<(usize, Option<String>, Option<String>)> {
-        let texts = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let texts = |list: &[&str]| list.iter().map(|it| Decision::new(it)).collect::<Vec<_>>();
         let mut found = Vec::new();
         compare(Kind::Request, &texts(old), &texts(new), &mut found);
         found.into_iter().map(|it| (it.number, it.old, it.new)).collect()

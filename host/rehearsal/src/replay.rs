@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use trellis_cwmp::*;
-use trellis_plugin_host::{Next, Plugin, Redactor, Rpc, Run, Transcript, without_marks};
+use trellis_plugin_host::{Next, Outcome, Plugin, Redactor, Rpc, Run, Transcript, comparable};
 
 use crate::device::UNKNOWN_TIME;
 use crate::differences::{Difference, differences};
@@ -22,7 +22,10 @@ pub struct Replayed {
 }
 
 /// What is recorded of a run over a recording, in bytes.
-const RECORD_BYTES: usize = 16 << 20;
+const RECORD_BYTES: usize = 4 << 20;
+
+/// Ends of a run that have nothing to do with what it was told.
+const BY_THE_CLOCK: [&str; 3] = ["wall-time", "ended", "busy"];
 
 /// What the recorded session tells of the device.
 struct Recorded {
@@ -36,6 +39,11 @@ struct Recorded {
 pub async fn replay(plugin: Arc<Plugin>, transcript: &Transcript) -> Result<Replayed, String> {
     if transcript.is_cut {
         return Err("the recording was too large to be kept whole".to_owned());
+    }
+    if let Outcome::Failed(kind, _) = &transcript.outcome
+        && BY_THE_CLOCK.contains(&kind.as_str())
+    {
+        return Err(format!("it ended by the clock ({kind}), which a replay does not have"));
     }
     let context = transcript.context(RECORD_BYTES)?;
     let mut recorded = Recorded::of(transcript)?;
@@ -72,7 +80,7 @@ impl Recorded {
             if let Ok(Message::GetParameterValuesResponse(it)) = &answer {
                 recorded.learn(&it.parameter_list);
             }
-            recorded.rpcs.push((key(&request), answer, false));
+            recorded.rpcs.push((comparable(&request), answer, false));
         }
         Ok(recorded)
     }
@@ -84,15 +92,36 @@ impl Recorded {
         }
     }
 
+    /// What the device has told or taken by now.
+    fn follow(&mut self, request: &Message, answer: &Result<Message, String>) {
+        match (request, answer) {
+            (_, Ok(Message::GetParameterValuesResponse(it))) => {
+                for row in it.parameter_list.iter() {
+                    let value = (row.value.to_owned(), row.value_type);
+                    self.values.insert(row.name.to_owned(), value);
+                }
+            }
+            (Message::SetParameterValues(it), Ok(Message::SetParameterValuesResponse(_))) => {
+                for row in it.parameter_list.iter() {
+                    let value = (row.value.to_owned(), row.value_type);
+                    self.values.insert(row.name.to_owned(), value);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// The answer that the device gave to the same request; or the one that follows from what it
     /// told; or, to a request that changes something, that it did so.
     fn answer(&mut self, request: &Message) -> Option<Result<Message, String>> {
-        let wanted = key(request);
+        let wanted = comparable(request);
         if let Some((_, answer, used)) =
             self.rpcs.iter_mut().find(|(key, _, used)| !*used && *key == wanted)
         {
             *used = true;
-            return Some(answer.clone());
+            let answer = answer.clone();
+            self.follow(request, &answer);
+            return Some(answer);
         }
         let begun = TransferStatus {
             status: 1,
@@ -109,12 +138,11 @@ impl Recorded {
                 let parameter_list = list;
                 Message::GetParameterValuesResponse(GetParameterValuesResponse { parameter_list })
             }
-            Message::SetParameterValues(it) => {
-                for row in it.parameter_list.iter() {
-                    let value = (row.value.to_owned(), row.value_type);
-                    self.values.insert(row.name.to_owned(), value);
-                }
-                Message::SetParameterValuesResponse(SetParameterValuesResponse { status: 0 })
+            Message::SetParameterValues(_) => {
+                let taken = SetParameterValuesResponse { status: 0 };
+                let answer = Ok(Message::SetParameterValuesResponse(taken));
+                self.follow(request, &answer);
+                return Some(answer);
             }
             Message::DeleteObject(_) => {
                 Message::DeleteObjectResponse(DeleteObjectResponse { status: 0 })
@@ -128,9 +156,4 @@ impl Recorded {
             _ => return None,
         }))
     }
-}
-
-/// What tells a request from another. Secrets do not.
-fn key(request: &Message) -> String {
-    without_marks(&show_message(request).join("\n"))
 }

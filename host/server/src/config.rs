@@ -201,7 +201,7 @@ impl Config {
     }
 
     pub(crate) fn engine(&self) -> EngineSettings {
-        EngineSettings { runs_max: self.sessions_max() }
+        EngineSettings { runs_max: self.sessions_max(), ..EngineSettings::default() }
     }
 
     pub(crate) fn stop_max(&self) -> Duration {
@@ -348,6 +348,7 @@ impl Config {
                 0 => 0,
                 _ => transcripts.run_bytes_max,
             },
+            transcript_queue_bytes: transcripts.queue_bytes_max,
             transcript_time: Duration::from_secs(transcripts.hours.saturating_mul(3_600)),
             lost_grace: Duration::from_secs(it.lost_seconds_max),
             metric_kinds_max: it.metric_kinds_max,

@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         Command::Tag { command, api } => tell(commands::tag::run(&command, &api)),
         Command::Token { command, api } => tell(commands::token::run(&command, &api)),
         Command::DefaultConfig => {
-            print!("{}", config::DEFAULT);
+            output::print(config::DEFAULT);
             ExitCode::SUCCESS
         }
     }

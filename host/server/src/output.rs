@@ -6,9 +6,7 @@ use serde_json::Value;
 
 /// Prints a value as JSON.
 pub(crate) fn json(value: &Value) -> anyhow::Result<()> {
-    let mut output = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut output, value)?;
-    writeln!(output)?;
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?));
     Ok(())
 }
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use trellis_plugin_host::{Admission, Answer, FaultKind, Finished, Hook, Next, Run, RunFault};
 
-use crate::conversation::{Lost, cut};
+use crate::conversation::{Conversation, Lost, cut};
 use crate::sessions::Acs;
 use crate::visit::Visit;
 
@@ -15,23 +17,32 @@ const ADMIT_MAX: Duration = Duration::from_secs(10);
 impl Visit {
     /// Asks the plugin whether the device may come in, if it has an opinion. A plugin that fails
     /// over it quarantines the device: it is neither let in unseen nor turned away for good.
-    pub(crate) async fn ask_admission(&mut self, acs: &Acs) -> Result<(), Lost> {
+    pub(crate) async fn ask_admission(
+        &mut self,
+        acs: &Acs,
+        cpe: &mut Conversation,
+    ) -> Result<(), Lost> {
         let Some(selected) = self.plugin.clone().filter(|it| it.plugin.admits()) else {
             return Ok(());
         };
         let context = self.context(acs).await?;
-        let run = run_alone(Run::start(Arc::clone(&selected.plugin), Hook::Admit, context));
-        let finished = tokio::time::timeout(ADMIT_MAX, run).await;
+        let run = Run::start(Arc::clone(&selected.plugin), Hook::Admit, context);
+        let finished = tokio::select! {
+            finished = run_alone(run, ADMIT_MAX) => finished,
+            lost = cpe.interrupted() => return Err(lost),
+        };
         let (answer, fault) = match finished {
-            Ok(finished) => {
+            Some(finished) => {
+                if finished.fault.as_ref().is_some_and(|it| it.kind == FaultKind::Busy) {
+                    return Err(Lost::Store("every plugin run is taken".to_owned()));
+                }
                 self.recordings.extend(finished.recording);
                 (finished.answer, finished.fault)
             }
-            Err(_) => {
+            None => {
                 let seconds = ADMIT_MAX.as_secs();
                 let message = format!("admit took longer than {seconds} s");
                 let fault = RunFault { kind: FaultKind::WallTime, message, backtrace: Vec::new() };
-                selected.plugin.count_fault(fault.kind);
                 (Answer::Done, Some(fault))
             }
         };
@@ -59,13 +70,18 @@ impl Visit {
     }
 }
 
-/// Runs a hook that cannot speak to the device.
-pub(crate) async fn run_alone(mut run: Run) -> Finished {
+/// Runs a hook that cannot speak to the device; nothing where it takes longer than that.
+pub(crate) async fn run_alone(mut run: Run, time: Duration) -> Option<Finished> {
+    let end = Instant::now() + time;
     loop {
-        match run.next().await {
-            Next::Finished(finished) => return *finished,
+        match tokio::time::timeout_at(end, run.next()).await {
+            Ok(Next::Finished(finished)) => return Some(*finished),
             // The host refuses such requests before they come here.
-            Next::Ask(ask) => drop(ask),
+            Ok(Next::Ask(ask)) => drop(ask),
+            Err(_) => {
+                run.end(FaultKind::WallTime);
+                return None;
+            }
         }
     }
 }

@@ -60,7 +60,8 @@ pub(crate) enum Lost {
 pub(crate) struct Conversation {
     line: Line,
     owed: Option<oneshot::Sender<Reply>>,
-    owed_since: Instant,
+    /// Until when the device, or what is between, waits for it.
+    owed_until: Instant,
     /// How long a POST waits for its answer.
     answer_max: Duration,
     session_max: Duration,
@@ -98,9 +99,9 @@ pub(crate) struct Asked {
 }
 
 impl Conversation {
-    /// A session whose Inform waits for its answer in `owed`.
+    /// A session whose Inform waits for its answer in `owed`, until then.
     pub(crate) fn new(
-        owed: oneshot::Sender<Reply>,
+        (owed, owed_until): (oneshot::Sender<Reply>, Instant),
         line: Line,
         handle: &Handle,
         stopping: CancellationToken,
@@ -109,7 +110,7 @@ impl Conversation {
         Self {
             line,
             owed: Some(owed),
-            owed_since: Instant::now(),
+            owed_until,
             answer_max: settings.answer,
             session_max: settings.session_max,
             superseded: handle.superseded.clone(),
@@ -178,7 +179,7 @@ impl Conversation {
         };
         self.silence = self.silence_agreed;
         self.owed = Some(post.reply);
-        self.owed_since = Instant::now();
+        self.owed_until = post.deadline;
         self.quirks.add(&post.quirks);
         post.content.map_err(Lost::Violation)
     }
@@ -186,7 +187,7 @@ impl Conversation {
     /// Returns when the session cannot go on, whatever the server is doing for it: the device
     /// has begun anew or hung up, or the server stops.
     pub(crate) async fn interrupted(&mut self) -> Lost {
-        let (owed_since, answer_max) = (self.owed_since, self.answer_max);
+        let (owed_until, answer_max) = (self.owed_until, self.answer_max);
         let abandoned = async {
             match &mut self.owed {
                 Some(owed) => owed.closed().await,
@@ -196,7 +197,7 @@ impl Conversation {
         tokio::select! {
             () = self.superseded.cancelled() => Lost::Superseded,
             () = abandoned => {
-                if owed_since.elapsed() >= answer_max {
+                if Instant::now() >= owed_until {
                     Lost::TooSlow(answer_max)
                 } else {
                     Lost::Abandoned

@@ -150,9 +150,9 @@ impl Shared {
             Some(selected) => {
                 let context = visit.context(&self.acs).await?;
                 let hook = Hook::Expired { deadline: which.clone() };
-                let run = run_alone(Run::start(Arc::clone(&selected.plugin), hook, context));
-                match tokio::time::timeout(EXPIRED_MAX, run).await {
-                    Ok(finished) => {
+                let run = Run::start(Arc::clone(&selected.plugin), hook, context);
+                match run_alone(run, EXPIRED_MAX).await {
+                    Some(finished) => {
                         let fault = finished.fault.clone();
                         if fault.as_ref().is_some_and(|it| it.kind == FaultKind::Busy) {
                             return Ok(None);
@@ -160,12 +160,11 @@ impl Shared {
                         visit.take_in(&self.acs, finished).await;
                         fault
                     }
-                    Err(_) => {
+                    None => {
                         let seconds = EXPIRED_MAX.as_secs();
                         let message = format!("expired took longer than {seconds} s");
                         let kind = FaultKind::WallTime;
                         let fault = RunFault { kind, message, backtrace: Vec::new() };
-                        selected.plugin.count_fault(kind);
                         visit.record_fault(fault.clone(), visit.now_ms());
                         Some(fault)
                     }

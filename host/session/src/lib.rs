@@ -27,6 +27,7 @@ mod requests;
 mod session;
 mod sessions;
 mod settings;
+mod shadow;
 mod tasks;
 mod transcripts;
 mod transfers;

@@ -1,6 +1,7 @@
 //! What goes between the HTTP side and a session.
 
 use std::fmt;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 use trellis_cwmp::{Envelope, Quirks};
@@ -17,6 +18,8 @@ pub(crate) struct Post {
     pub(crate) quirks: Quirks,
     /// Takes the answer.
     pub(crate) reply: oneshot::Sender<Reply>,
+    /// Until when it is waited for.
+    pub(crate) deadline: Instant,
 }
 
 /// What a POST holds.

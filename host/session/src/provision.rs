@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use trellis_cwmp::Message;
+use trellis_cwmp::{Message, is_secret};
 use trellis_plugin_host::{
     Ask, Context, FactValue, FaultKind, Finished, Hook, Next, Run, RunFault,
 };
@@ -70,7 +70,7 @@ impl Visit {
                     if let Lost::TooSlow(_) = lost {
                         let message = format!("{lost}, in which the plugin asked for nothing");
                         let fault = RunFault { kind: FaultKind::WallTime, message, backtrace: Vec::new() };
-                        selected.plugin.count_fault(fault.kind);
+                        run.end(fault.kind);
                         self.record_fault(fault, self.now_ms());
                     }
                     return (None, Err(lost));
@@ -212,7 +212,7 @@ impl Visit {
                 continue;
             }
             let value = stored(value);
-            let shown = value.to_string();
+            let shown = if is_secret(&name) { "(secret)".to_owned() } else { value.to_string() };
             if self.header.publish(&name, value, now_ms) {
                 self.header_changed = true;
                 self.news.push((name, shown));

@@ -17,7 +17,7 @@ pub(crate) async fn run(
 ) -> Result<(), Lost> {
     // Inform: what it tells is kept before the answer lets the device forget it.
     let agreed = visit.agree(acs, cpe, &inform)?;
-    let recorded = visit.record_inform(acs, inform.message).await;
+    let recorded = visit.record_inform(acs, cpe, inform.message).await;
     match &recorded {
         Err(Lost::Unknown) => cpe.respond_fault(&inform.header, AcsFault::InvalidArguments),
         Err(Lost::NotAdmitted(code, text)) => cpe.respond_refusal(&inform.header, *code, text),

@@ -66,7 +66,7 @@ impl Sessions {
     ) -> Result<Self, StoreError> {
         let kinds = Kinds::new(settings.metric_kinds_max);
         let portions = LearnedPortions::new(store.learned_portions().await?, settings.models_max);
-        let (transcripts, waiting) = Transcripts::new();
+        let (transcripts, waiting) = Transcripts::new(settings.transcript_queue_bytes);
         Ok(Self(Arc::new(Shared {
             waiting: tokio::sync::Mutex::new(Some(waiting)),
             acs: Arc::new(Acs { store, catalog, settings, portions, transcripts, kinds }),
@@ -231,8 +231,13 @@ impl Sessions {
         let deadline = Instant::now() + self.0.acs.settings.answer;
         let (reply, answer) = oneshot::channel();
         let span = tracing::info_span!("session", device = %visit.key);
-        let mut cpe =
-            Conversation::new(reply, line, &handle, self.0.stopping.clone(), &self.0.acs.settings);
+        let mut cpe = Conversation::new(
+            (reply, deadline.into()),
+            line,
+            &handle,
+            self.0.stopping.clone(),
+            &self.0.acs.settings,
+        );
         cpe.quirks = quirks;
         self.0.tasks.spawn(
             async move { shared.run(handle, previous, cpe, visit, inform).await }.instrument(span),
@@ -260,7 +265,7 @@ impl Sessions {
         let (reply, answer) = oneshot::channel();
         // The queue has one place, so a device that sends without waiting waits here.
         let deadline = Instant::now() + self.0.acs.settings.answer;
-        let sent = arrival.posts.send(Post { content, quirks, reply });
+        let sent = arrival.posts.send(Post { content, quirks, reply, deadline: deadline.into() });
         let sent = tokio::time::timeout_at(deadline, sent).await;
         let reply = match sent {
             Ok(Ok(())) => self
@@ -327,7 +332,10 @@ impl Shared {
             let _ = visit.record(&self.acs, &mut cpe, &lost.to_string()).await;
             cpe.refuse(lost);
         }
-        visit.hand_over_recordings(&self.acs);
+        // Anybody can be refused any number of times: that is not worth a place on the disk.
+        if !matches!(result, Err(Lost::NotAdmitted(..))) {
+            visit.hand_over_recordings(&self.acs);
+        }
         count(&self.acs.kinds, &visit, &cpe);
         report(&visit, &cpe, &result);
     }

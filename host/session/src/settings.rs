@@ -57,6 +57,8 @@ pub struct SessionSettings {
     pub transfer_report: Duration,
     /// What is recorded of one run of a plugin, in bytes; 0 records nothing. Default 256 KiB.
     pub record_bytes: usize,
+    /// How much of plugins' runs waits to be kept, in bytes. Default 64 MiB.
+    pub transcript_queue_bytes: usize,
     /// How long transcripts of plugins are kept. Default 72 h.
     pub transcript_time: Duration,
     /// How long a plugin may go on once its session is lost. Default 1 s.
@@ -106,6 +108,7 @@ impl Default for SessionSettings {
             undelivered_bytes_max: 64 << 10,
             transfer_report: Duration::from_secs(65 * 60),
             record_bytes: 256 << 10,
+            transcript_queue_bytes: 64 << 20,
             transcript_time: Duration::from_secs(72 * 3_600),
             lost_grace: Duration::from_secs(1),
             metric_kinds_max: 500,

@@ -98,13 +98,16 @@ impl Visit {
             },
             None => Err("the plugin was ended".to_owned()),
         };
+        // One that was ended cannot say whether it has sent something.
+        let reaches_out = self.plugin.as_ref().is_some_and(|it| it.plugin.reaches_out());
+        let may_have_sent = finished.as_ref().map_or(reaches_out, |it| it.has_sent_http);
         if let Some(finished) = finished {
             self.take_in(acs, finished).await;
         }
         let (outcome, end) = match end {
             Ok(()) => (outcome, Ok(())),
             // Nothing has left: it can be done again.
-            Err(_) if cpe.rpcs == rpcs => (outcome, Err(Lost::Unsent)),
+            Err(_) if cpe.rpcs == rpcs && !may_have_sent => (outcome, Err(Lost::Unsent)),
             Err(lost) => (Err(format!("{lost}; {UNKNOWN}")), Err(lost)),
         };
         let shown = outcome.as_ref().map_or_else(String::as_str, |_| "done");

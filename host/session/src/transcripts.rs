@@ -9,15 +9,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use trellis_plugin_host::{Recording, Redactor, Transcript};
-use trellis_rehearsal::replay;
-use trellis_store::{DeviceKey, Shadow, ShadowDifference, StoredTranscript};
+use trellis_store::{DeviceKey, StoredTranscript};
 
-use crate::conversation::cut;
 use crate::metric::limit_reached;
 use crate::sessions::Sessions;
+use crate::shadow::{SHADOWED_MAX, Shadowed};
 
 /// The plugin's part in a session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,13 +47,20 @@ pub(crate) struct Recorded {
 }
 
 /// Where sessions hand over what was recorded.
-pub(crate) struct Transcripts(mpsc::Sender<Recorded>);
+pub(crate) struct Transcripts {
+    sender: mpsc::Sender<Waits>,
+    /// For so many KiB there is room yet.
+    room: Arc<Semaphore>,
+}
+
+/// A session that waits to be kept, and its room.
+pub(crate) struct Waits(Recorded, OwnedSemaphorePermit);
 
 /// What waits to be kept.
-pub(crate) type Waiting = mpsc::Receiver<Recorded>;
+pub(crate) type Waiting = mpsc::Receiver<Waits>;
 
-/// Sessions that wait to be kept: each may have what is recorded of a few runs.
-const WAITING_MAX: usize = 1_024;
+/// Sessions that wait to be kept: most are small, and all together have `room`.
+const WAITING_MAX: usize = 16_384;
 /// Sessions that are kept at once.
 const BATCH_MAX: usize = 256;
 /// How long the first of a batch waits for others.
@@ -64,13 +70,20 @@ const DROP_EVERY: Duration = Duration::from_secs(60);
 const DROP_MAX: usize = 50_000;
 
 impl Transcripts {
-    pub(crate) fn new() -> (Self, Waiting) {
+    /// With room for so many bytes.
+    pub(crate) fn new(bytes_max: usize) -> (Self, Waiting) {
         let (sender, waiting) = mpsc::channel(WAITING_MAX);
-        (Self(sender), waiting)
+        (Self { sender, room: Arc::new(Semaphore::new(bytes_max >> 10)) }, waiting)
     }
 
     pub(crate) fn hand_over(&self, recorded: Recorded) {
-        if !recorded.recordings.is_empty() && self.0.try_send(recorded).is_err() {
+        if recorded.recordings.is_empty() {
+            return;
+        }
+        let bytes: usize = recorded.recordings.iter().map(|it| it.bytes).sum();
+        let kib = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).saturating_add(1);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
+        if !room.is_ok_and(|room| self.sender.try_send(Waits(recorded, room)).is_ok()) {
             limit_reached("transcripts");
         }
     }
@@ -91,6 +104,8 @@ impl Sessions {
                 return;
             }
         };
+        let (sender, shadowed) = mpsc::channel(SHADOWED_MAX);
+        let shadows = tokio::spawn(self.clone().keep_shadows(shadowed, stop.clone()));
         let mut dropped_at = tokio::time::Instant::now();
         let mut batch = Vec::new();
         loop {
@@ -114,9 +129,12 @@ impl Sessions {
                 }
             }
             if !batch.is_empty() {
-                self.keep(std::mem::take(&mut batch), key).await;
+                self.keep(std::mem::take(&mut batch), key, &sender).await;
             }
             if stopped {
+                drop(sender);
+                // It has the same end.
+                let _ = shadows.await;
                 return;
             }
             if dropped_at.elapsed() >= DROP_EVERY {
@@ -126,63 +144,24 @@ impl Sessions {
         }
     }
 
-    async fn keep(&self, batch: Vec<Recorded>, key: [u8; 32]) {
+    async fn keep(&self, batch: Vec<Waits>, key: [u8; 32], shadows: &mpsc::Sender<Shadowed>) {
         let made = tokio::task::spawn_blocking(move || {
-            batch.into_iter().map(|recorded| session(recorded, key)).collect::<Vec<_>>()
+            let sessions = batch.into_iter().map(|Waits(recorded, room)| {
+                let session = session(recorded, key);
+                drop(room);
+                (stored(&session), session)
+            });
+            sessions.collect::<Vec<_>>()
         });
         let Ok(sessions) = made.await else { return };
-        for session in &sessions {
-            self.hold_against_shadow(session).await;
+        let mut transcripts = Vec::with_capacity(sessions.len());
+        for (stored, session) in sessions {
+            transcripts.extend(stored);
+            self.shadow(session, shadows);
         }
-        let written = tokio::task::spawn_blocking(move || {
-            sessions.into_iter().filter_map(|session| stored(&session)).collect()
-        });
-        let Ok(transcripts) = written.await else { return };
         if let Err(error) = self.0.acs.store.add_transcripts(transcripts).await {
             tracing::warn!(%error, "transcripts of sessions were not kept");
         }
-    }
-
-    /// Runs the plugin's shadow, if it has one, over what the plugin did, and notes where the shadow
-    /// decides otherwise. Nothing of what it does reaches anything.
-    async fn hold_against_shadow(&self, session: &SessionTranscript) {
-        let catalog = &self.0.acs.catalog;
-        let Some(shadow) = catalog.shadow(&session.plugin) else { return };
-        if shadow.digest == session.digest {
-            return;
-        }
-        let (mut runs, mut same, mut unanswered) = (0, 0, 0);
-        let mut found = Vec::new();
-        for transcript in session.runs.iter().filter(|it| !it.is_cut) {
-            let Ok(replayed) = replay(Arc::clone(&shadow), transcript).await else { continue };
-            runs += 1;
-            same += u64::from(replayed.differences.is_empty() && replayed.unanswered.is_empty());
-            unanswered += u64::try_from(replayed.unanswered.len()).unwrap_or(u64::MAX);
-            found.extend(replayed.differences);
-        }
-        for difference in &found {
-            let labels =
-                [("plugin", session.plugin.clone()), ("kind", difference.kind.name().to_owned())];
-            metrics::counter!("trellis_plugin_shadow_differences_total", &labels).increment(1);
-        }
-        let digest = shadow.digest.clone();
-        let note = |kept: &mut Shadow| {
-            kept.runs += runs;
-            kept.same += same;
-            kept.unanswered += unanswered;
-            for it in found {
-                let kind = it.kind.name().to_owned();
-                *kept.differences.entry(kind.clone()).or_default() += 1;
-                kept.last.push(ShadowDifference {
-                    at_ms: session.began_ms,
-                    device: session.device.clone(),
-                    kind,
-                    old: it.old.map(|text| cut(&text)),
-                    new: it.new.map(|text| cut(&text)),
-                });
-            }
-        };
-        catalog.note_shadow(&session.plugin, &digest, note).await;
     }
 
     async fn drop_old(&self) {

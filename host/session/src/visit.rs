@@ -132,7 +132,12 @@ impl Visit {
     }
 
     /// Takes in the Inform and keeps it.
-    pub(crate) async fn record_inform(&mut self, acs: &Acs, inform: Message) -> Result<(), Lost> {
+    pub(crate) async fn record_inform(
+        &mut self,
+        acs: &Acs,
+        cpe: &mut Conversation,
+        inform: Message,
+    ) -> Result<(), Lost> {
         let Message::Inform(inform) = inform else {
             return Err(Lost::Violation("no Inform".to_owned()));
         };
@@ -162,7 +167,7 @@ impl Visit {
         if self.is_quarantined {
             self.plugin = None;
         }
-        self.ask_admission(acs).await?;
+        self.ask_admission(acs, cpe).await?;
         acs.store.record_inform(&self.key, &mut self.header, forget).await.map_err(lost)?;
         self.is_recorded = true;
         self.add_undelivered_events();

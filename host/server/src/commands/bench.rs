@@ -219,7 +219,7 @@ pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 /// Loads a file as the server would. The error says what is wrong with it.
 pub(crate) fn load(wasm: Vec<u8>) -> Result<Arc<Plugin>, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let engine = PluginEngine::new(&EngineSettings { runs_max: 8 });
+    let engine = PluginEngine::new(&EngineSettings { runs_max: 8, compile_on_all_cores: true });
     let engine = engine.map_err(|error| format!("{error:#}"))?;
     let data = folder.path().to_owned();
     let settings = LoaderSettings { data, is_rehearsal: true, ..LoaderSettings::default() };

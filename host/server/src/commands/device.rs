@@ -82,6 +82,9 @@ pub(crate) enum DeviceCommand {
     },
 }
 
+/// The longest wait for an action, in seconds.
+const WAIT_MAX: u64 = 7 * 24 * 3_600;
+
 /// How often it is asked what became of an action.
 const ASK_EVERY: std::time::Duration = std::time::Duration::from_millis(300);
 
@@ -162,7 +165,7 @@ pub(crate) fn run(command: &DeviceCommand, api: &ApiArguments) -> anyhow::Result
 
 /// Waits until an action has ended.
 fn await_action(client: &Client, id: &str, queued: Value, wait: u64) -> anyhow::Result<Value> {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(wait);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(wait.min(WAIT_MAX));
     let number = number(&queued, "id").to_string();
     let mut current = queued;
     while matches!(text(&current, "state"), "queued" | "running") && std::time::Instant::now() < end
@@ -211,7 +214,9 @@ fn device(it: &Value) -> String {
         let (name, version) = (text(plugin, "name"), text(plugin, "version"));
         lines.push_str(&format!("  {:<24}{name} {version}\n", "plugin"));
     }
-    if let Some(why) = it.get("quarantine_reason").and_then(Value::as_str) {
+    if it.get("quarantined").and_then(Value::as_bool) == Some(true) {
+        let why = it.get("quarantine_reason").and_then(Value::as_str);
+        let why = why.unwrap_or("it was not known when it came ([session] unknown-devices)");
         lines.push_str(&format!("  {:<24}{why}\n", "quarantined"));
     }
     let tags = it.get("tags").and_then(Value::as_array);
@@ -263,6 +268,9 @@ fn action(it: &Value) -> String {
 
 fn actions(answer: &Value) -> String {
     let all = answer.as_array().map_or(std::slice::from_ref(answer), Vec::as_slice);
+    if all.is_empty() {
+        return "none was queued\n".to_owned();
+    }
     all.iter().map(|it| format!("{}  {}", text(it, "queued"), action(it))).collect()
 }
 

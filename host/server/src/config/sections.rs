@@ -288,6 +288,7 @@ pub(super) struct TrialConfig {
 pub(super) struct TranscriptsConfig {
     pub(super) hours: u64,
     pub(super) run_bytes_max: usize,
+    pub(super) queue_bytes_max: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
