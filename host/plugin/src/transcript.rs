@@ -153,7 +153,12 @@ impl Transcript {
         };
         let calls = recording.calls.iter().map(|call| record(call, redactor)).collect();
         let outcome = match &recording.outcome {
-            Ok(Answer::Result(json)) => Outcome::Answered(Answer::Result(redactor.json(json))),
+            Ok(Answer::Result(json)) => {
+                // As JSON, so that it is the same however the plugin's language writes it.
+                let value = serde_json::from_str::<serde_json::Value>(json);
+                let json = value.map_or_else(|_| json.clone(), |value| value.to_string());
+                Outcome::Answered(Answer::Result(redactor.json(&json)))
+            }
             Ok(answer) => Outcome::Answered(answer.clone()),
             Err((kind, message)) => Outcome::Failed(kind.name().to_owned(), message.clone()),
         };
