@@ -15,7 +15,9 @@ use trellis_store::{
 
 use crate::error::CatalogError;
 use crate::settings::Object;
-use crate::state::{State, counters, known, needed, used, with_counters};
+use crate::state::{
+    State, check_settings, counters, known, load_kept, needed, used, with_counters,
+};
 use crate::table::{Selected, Table};
 use crate::trial::TrialSettings;
 use crate::versions::{self, Took, Use, short};
@@ -94,7 +96,7 @@ impl Catalog {
             tags: store.tags().await?.into_iter().collect(),
             noted: HashSet::new(),
         };
-        load_all(&store, &Arc::new(loader.clone()), &mut state).await;
+        load_all(&store, &loader, &mut state).await;
         let catalog = Self(Arc::new(Shared {
             store,
             loader,
@@ -106,14 +108,16 @@ impl Catalog {
             orders: Mutex::new(()),
         }));
         match catalog.table(&state) {
-            Ok(table) => catalog.0.table.store(Arc::new(table)),
-            Err(error) => tracing::error!("no plugin serves: {error}"),
-        }
-        for name in state.records.keys() {
-            // The configuration may have changed since.
-            if let Err(why) = catalog.check_settings(&state, name) {
-                tracing::error!(plugin = name, "{why}");
+            Ok(table) => {
+                for name in state.records.keys() {
+                    // The configuration may have changed since.
+                    if let Err(why) = check_settings(&table, name) {
+                        tracing::error!(plugin = name, "{why}");
+                    }
+                }
+                catalog.0.table.store(Arc::new(table));
             }
+            Err(error) => tracing::error!("no plugin serves: {error}"),
         }
         *catalog.0.state.lock().await = state;
         catalog.sweep().await;
@@ -248,20 +252,22 @@ impl Catalog {
 
     /// Removes files of versions that nobody will ask for.
     async fn sweep(&self) {
-        let records = self.plugins().await;
-        let versions = records.iter().flat_map(|record| &record.versions);
-        let keep: HashSet<String> = versions.map(|it| it.digest.clone()).collect();
-        if let Err(error) = self.0.store.keep_plugin_files(keep.clone()).await {
+        if let Err(error) = self.0.store.keep_plugin_files(self.digests().await).await {
             tracing::warn!(%error, "cannot remove files of plugins that nobody uses");
         }
         self.sweep_compiled().await;
     }
 
+    /// The versions that are kept.
+    async fn digests(&self) -> HashSet<String> {
+        let state = self.0.state.lock().await;
+        let versions = state.records.values().flat_map(|record| &record.versions);
+        versions.map(|it| it.digest.clone()).collect()
+    }
+
     /// Removes compiled plugins that nobody will ask for.
     pub(crate) async fn sweep_compiled(&self) {
-        let records = self.plugins().await;
-        let versions = records.iter().flat_map(|record| &record.versions);
-        let keep: HashSet<String> = versions.map(|it| it.digest.clone()).collect();
+        let keep = self.digests().await;
         let shared = Arc::clone(&self.0);
         let swept = tokio::task::spawn_blocking(move || shared.loader.sweep(&keep)).await;
         if let Ok(Err(error)) = swept {
@@ -272,38 +278,34 @@ impl Catalog {
 
 /// Loads the versions that serve, and those that would after a rollback: as many at once as there are
 /// cores, since nobody is served yet.
-async fn load_all(store: &Arc<dyn Store>, loader: &Arc<Loader>, state: &mut State) {
+async fn load_all(store: &Arc<dyn Store>, loader: &Loader, state: &mut State) {
     let at_once = std::thread::available_parallelism().map_or(1, usize::from);
-    let wanted: Vec<String> = needed(state).into_iter().collect();
-    let mut wanted = wanted.into_iter();
+    let needed = needed(state);
+    let mut wanted = state.records.values().flat_map(|record| {
+        let versions = record.versions.iter().filter(|it| needed.contains(&it.digest));
+        versions.map(|version| (record.name.clone(), version.clone()))
+    });
     let mut loading = JoinSet::new();
     loop {
         while loading.len() < at_once
-            && let Some(digest) = wanted.next()
+            && let Some((name, version)) = wanted.next()
         {
-            let (store, loader) = (Arc::clone(store), Arc::clone(loader));
+            let (store, loader) = (Arc::clone(store), loader.clone());
             loading.spawn(async move {
-                let plugin = match store.plugin_file(&digest).await {
-                    Ok(file) => loader.load(file.into()).await,
-                    Err(error) => Err(error.to_string()),
-                };
-                (digest, plugin)
+                let plugin = load_kept(store.as_ref(), &loader, &version).await;
+                (name, version.digest, plugin)
             });
         }
         let Some(loaded) = loading.join_next().await else { return };
-        let Ok((digest, plugin)) = loaded else { continue };
-        let mut records = state.records.values();
-        let Some(record) = records.find(|it| it.version(&digest).is_some()) else { continue };
-        match plugin {
-            Ok(plugin) => {
-                let known = record.version(&digest);
-                plugin.resume(known.map(|it| counters(&it.counters)).unwrap_or_default());
+        match loaded {
+            Ok((_, digest, Ok(plugin))) => {
                 state.loaded.insert(digest, Arc::new(plugin));
             }
-            Err(error) => {
-                let (plugin, version) = (&record.name, short(&digest));
+            Ok((plugin, digest, Err(error))) => {
+                let version = short(&digest);
                 tracing::error!(plugin, version, "a plugin was not loaded: {error}");
             }
+            Err(error) => tracing::error!("a plugin was not loaded: {error}"),
         }
     }
 }

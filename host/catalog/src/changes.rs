@@ -4,12 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::MutexGuard;
-use trellis_plugin_host::Plugin;
 use trellis_store::PluginRecord;
 
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
-use crate::state::{State, counters, known, needed, used, with_counters};
+use crate::state::{State, known, load_kept, needed, used, with_counters};
 use crate::versions::{self, short};
 
 impl Catalog {
@@ -129,10 +128,14 @@ impl Catalog {
             let state = self.0.state.lock().await;
             let mut record = known(&state, name)?.clone();
             change(&mut record)?;
-            let missing: Vec<String> =
-                used(&record).filter(|it| !state.loaded.contains_key(*it)).cloned().collect();
+            let missing = missing(&record, &state);
             drop(state);
-            self.load_kept(&record, missing).await
+            let mut ready = HashMap::new();
+            for version in missing.iter().filter_map(|digest| record.version(digest)) {
+                let plugin = load_kept(self.0.store.as_ref(), &self.0.loader, version).await;
+                ready.insert(version.digest.clone(), plugin);
+            }
+            ready
         };
         let mut state = self.0.state.lock().await;
         let before = known(&state, name)?.clone();
@@ -140,9 +143,7 @@ impl Catalog {
         change(&mut record)?;
         let begins_to_serve = record.active != before.active || before.is_disabled;
         let mut next = state.clone();
-        let missing: Vec<String> =
-            used(&record).filter(|it| !next.loaded.contains_key(*it)).cloned().collect();
-        for digest in missing {
+        for digest in missing(&record, &next) {
             match ready.remove(&digest).unwrap_or_else(|| Err("it was changed just now".to_owned()))
             {
                 Ok(plugin) => drop(next.loaded.insert(digest, Arc::new(plugin))),
@@ -165,26 +166,6 @@ impl Catalog {
         }
         self.adopt(&mut state, next, name).await?;
         Ok(record)
-    }
-
-    /// Loads versions of a plugin that are kept.
-    async fn load_kept(
-        &self,
-        record: &PluginRecord,
-        digests: Vec<String>,
-    ) -> HashMap<String, Result<Plugin, String>> {
-        let mut loaded = HashMap::new();
-        for digest in digests {
-            let plugin = match self.0.store.plugin_file(&digest).await {
-                Ok(file) => self.0.loader.load(file.into()).await,
-                Err(error) => Err(error.to_string()),
-            };
-            if let (Ok(plugin), Some(known)) = (&plugin, record.version(&digest)) {
-                plugin.resume(counters(&known.counters));
-            }
-            loaded.insert(digest, plugin);
-        }
-        loaded
     }
 
     /// Makes a state the one that holds: checked, kept, then seen.
@@ -214,4 +195,9 @@ impl Catalog {
         **state = next;
         Ok(())
     }
+}
+
+/// The versions of a plugin that are to run and are not loaded.
+fn missing(record: &PluginRecord, state: &State) -> Vec<String> {
+    used(record).filter(|it| !state.loaded.contains_key(*it)).cloned().collect()
 }

@@ -8,7 +8,7 @@ use trellis_store::{Device, DeviceKey, Orders, Settings, TagOrders};
 
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
-use crate::settings::{Effective, Object};
+use crate::settings::{Effective, Object, merged};
 use crate::state::{fits, known};
 use crate::table::{Table, object};
 
@@ -249,8 +249,7 @@ fn served(table: &Table, name: &str) -> Result<Arc<Plugin>, CatalogError> {
 /// Whether all that is set for a device fits the plugin's schema.
 fn check_effective(table: &Table, plugin: &str, orders: &Orders) -> Result<(), CatalogError> {
     let plugin = served(table, plugin)?;
-    let effective = Effective::of(table.layers_for(&plugin, orders));
-    fits(&plugin, effective)
+    fits(&plugin, merged(table.layers_for(&plugin, orders)))
 }
 
 /// Settings as they are kept; none where nothing is set.

@@ -41,8 +41,8 @@ pub struct Effective {
     pub origins: BTreeMap<String, Origin>,
 }
 
-/// What holds in the end, for whoever does not ask where it comes from.
-pub(crate) fn merged(layers: impl IntoIterator<Item = Layer>) -> Object {
+/// What holds in the end, as [`Effective::of`] has it, for whoever does not ask where it comes from.
+pub fn merged(layers: impl IntoIterator<Item = Layer>) -> Object {
     let mut settings = Object::new();
     layers.into_iter().for_each(|layer| merge(&mut settings, layer.settings));
     settings

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use trellis_plugin_host::{Canary, Counters, Plugin, Registry, Serving};
-use trellis_store::{PluginCounters, PluginRecord, TagOrders};
+use trellis_plugin_host::{Canary, Counters, Loader, Plugin, Registry, Serving};
+use trellis_store::{PluginCounters, PluginRecord, PluginVersion, Store, TagOrders};
 
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
-use crate::settings::{Effective, Layer, Origin};
+use crate::settings::{Layer, Object, Origin, merged};
 use crate::table::{Table, object};
 
 /// What plugins there are, what is set for them, and which of them are ready to run.
@@ -57,18 +57,32 @@ impl Catalog {
 
     /// Whether what is set for all devices of a plugin fits the versions of it that serve.
     pub(crate) fn check_settings(&self, state: &State, name: &str) -> Result<(), CatalogError> {
-        let table = self.table(state)?;
-        let Some(serving) = table.registry.serving().find(|it| it.stable.manifest.name == name)
-        else {
-            return Ok(());
-        };
-        let canary = serving.canary.as_ref().map(|canary| &canary.plugin);
-        for plugin in std::iter::once(&serving.stable).chain(canary) {
-            let effective = Effective::of(table.below_tags(plugin));
-            fits(plugin, effective)?;
-        }
-        Ok(())
+        check_settings(&self.table(state)?, name)
     }
+}
+
+/// Whether what is set for all devices of a plugin fits the versions of it that serve.
+pub(crate) fn check_settings(table: &Table, name: &str) -> Result<(), CatalogError> {
+    let Some(serving) = table.registry.serving().find(|it| it.stable.manifest.name == name) else {
+        return Ok(());
+    };
+    let canary = serving.canary.as_ref().map(|canary| &canary.plugin);
+    for plugin in std::iter::once(&serving.stable).chain(canary) {
+        fits(plugin, merged(table.below_tags(plugin)))?;
+    }
+    Ok(())
+}
+
+/// Loads a version that is kept, and goes on with what it has counted.
+pub(crate) async fn load_kept(
+    store: &dyn Store,
+    loader: &Loader,
+    version: &PluginVersion,
+) -> Result<Plugin, String> {
+    let file = store.plugin_file(&version.digest).await.map_err(|error| error.to_string())?;
+    let plugin = loader.load(file.into()).await?;
+    plugin.resume(counters(&version.counters));
+    Ok(plugin)
 }
 
 /// The versions that run: for all devices, for a share of them, and for none.
@@ -90,8 +104,8 @@ pub(crate) fn known<'a>(state: &'a State, name: &str) -> Result<&'a PluginRecord
     known.ok_or_else(|| CatalogError::Unknown(format!("there is no plugin {name:?}")))
 }
 
-pub(crate) fn fits(plugin: &Plugin, effective: Effective) -> Result<(), CatalogError> {
-    plugin.check_settings(&serde_json::Value::Object(effective.settings)).map_err(|why| {
+pub(crate) fn fits(plugin: &Plugin, settings: Object) -> Result<(), CatalogError> {
+    plugin.check_settings(&serde_json::Value::Object(settings)).map_err(|why| {
         let (name, version) = (&plugin.manifest.name, &plugin.manifest.version);
         CatalogError::Conflict(format!("the settings do not fit {name} {version}: {why}"))
     })

@@ -66,7 +66,7 @@ fn since(now: &PluginCounters, then: &PluginCounters) -> (u64, u64) {
 
 /// The variance of a rate in percent that was seen in so many runs.
 fn variance(rate: f64, runs: u64) -> f64 {
-    rate * (100.0 - rate) / f64::from(u32::try_from(runs.max(1)).unwrap_or(u32::MAX))
+    rate * (100.0 - rate) / double(runs.max(1))
 }
 
 fn kinds(now: &PluginCounters, then: &PluginCounters) -> String {
@@ -82,9 +82,12 @@ fn kinds(now: &PluginCounters, then: &PluginCounters) -> String {
 }
 
 fn percent(part: u64, whole: u64) -> f64 {
-    // Counts of one trial are far below what a double tells apart.
-    let double = |number: u64| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
     100.0 * double(part) / double(whole.max(1))
+}
+
+/// Counts of one trial are far below what a double tells apart.
+fn double(number: u64) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use trellis_store::{PluginRecord, Shadow, Trial};
 use crate::catalog::Catalog;
 use crate::state::with_counters;
 use crate::trial::verdict;
-use crate::versions::short;
+use crate::versions::end_trial;
 
 /// How often trials are judged.
 const JUDGE_EVERY: Duration = Duration::from_secs(1);
@@ -70,11 +70,8 @@ impl Catalog {
                 .increment(1);
             let ended = self.change(&name, |record| {
                 // Another may have begun since.
-                if record.trial.as_ref() == Some(&judged)
-                    && let Some(trial) = record.trial.take()
-                {
-                    let version = short(&trial.digest);
-                    record.last_trial = Some(format!("{version} was taken back: {why}"));
+                if record.trial.as_ref() == Some(&judged) {
+                    end_trial(record, &format!("was taken back: {why}"));
                 }
                 Ok(())
             });

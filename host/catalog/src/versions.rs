@@ -100,7 +100,8 @@ fn unshadow(record: &mut PluginRecord, digest: &str) {
     }
 }
 
-fn end_trial(record: &mut PluginRecord, how: &str) {
+/// Ends a trial, and notes how.
+pub(crate) fn end_trial(record: &mut PluginRecord, how: &str) {
     if let Some(trial) = record.trial.take() {
         record.last_trial = Some(format!("{} {how}", short(&trial.digest)));
     }

@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::body::{self, Parameters};
 use crate::listener::Server;
+use crate::paging;
 use crate::problem::{self, Problem};
 use crate::settings::PluginWanted;
 use crate::time;
@@ -213,11 +214,7 @@ pub(crate) async fn list(
     State(server): State<Arc<Server>>,
     Parameters(page): Parameters<PageParameters>,
 ) -> Result<Json<DevicePage>, Problem> {
-    let limit = page.limit.unwrap_or(100);
-    if !(1..=1_000).contains(&limit) {
-        let why = format!("limit is {limit}; it must be 1 to 1000");
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why));
-    }
+    let limit = paging::limit(page.limit, 1_000)?;
     let after = page.after.map(DeviceKey::from_text);
     // One more, to see whether there are more.
     let mut devices = server.store.devices(after.as_ref(), limit + 1).await?;

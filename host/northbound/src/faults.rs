@@ -5,8 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use trellis_store::{DeviceKey, Fault, FaultQuery, Page};
 use utoipa::{IntoParams, ToSchema};
@@ -14,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::body::Parameters;
 use crate::devices::{KnownDevice, PluginUsed, used};
 use crate::listener::Server;
+use crate::paging;
 use crate::problem::{self, Problem};
 use crate::time;
 
@@ -73,13 +72,9 @@ pub(crate) async fn all(
     Parameters(wanted): Parameters<FaultParameters>,
 ) -> Result<Json<FaultPage>, Problem> {
     let wrong = |why: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why);
-    let limit = wanted.limit.unwrap_or(100);
-    if !(1..=1_000).contains(&limit) {
-        return Err(wrong(format!("limit is {limit}; it must be 1 to 1,000")));
-    }
+    let limit = paging::limit(wanted.limit, 1_000)?;
     let since_ms = time::since(wanted.since.as_deref()).map_err(wrong)?;
-    let after = wanted.after.map(|after| URL_SAFE_NO_PAD.decode(after)).transpose();
-    let after = after.map_err(|_| wrong("after is not `next` of an answer".to_owned()))?;
+    let after = paging::place(wanted.after.as_deref())?;
     let query = FaultQuery { since_ms, after, plugin: wanted.plugin, limit };
     let Page { found, next } = server.store.find_faults(query).await?;
     let shown = |(device, fault): (DeviceKey, Fault)| DeviceFaultView {
@@ -87,7 +82,7 @@ pub(crate) async fn all(
         fault: view(fault),
     };
     let faults = found.into_iter().map(shown).collect();
-    Ok(Json(FaultPage { faults, next: next.map(|next| URL_SAFE_NO_PAD.encode(next)) }))
+    Ok(Json(FaultPage { faults, next: next.map(paging::next) }))
 }
 
 /// The last faults of a device, oldest first.

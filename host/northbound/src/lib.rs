@@ -12,6 +12,7 @@ mod devices;
 mod faults;
 mod listener;
 mod metrics;
+mod paging;
 mod plugins;
 mod problem;
 mod settings;

@@ -7,14 +7,13 @@ use axum::http::StatusCode;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::response::Response;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use trellis_store::{DeviceKey, Page, TranscriptQuery};
 use utoipa::IntoParams;
 
 use crate::body::Parameters;
 use crate::listener::Server;
+use crate::paging;
 use crate::problem::{self, Problem};
 use crate::time;
 
@@ -42,13 +41,9 @@ pub(crate) async fn list(
     Parameters(wanted): Parameters<TranscriptParameters>,
 ) -> Result<Response, Problem> {
     let wrong = |why: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why);
-    let limit = wanted.limit.unwrap_or(100);
-    if !(1..=500).contains(&limit) {
-        return Err(wrong(format!("limit is {limit}; it must be 1 to 500")));
-    }
+    let limit = paging::limit(wanted.limit, 500)?;
     let since_ms = time::since(wanted.since.as_deref()).map_err(wrong)?;
-    let after = wanted.after.map(|after| URL_SAFE_NO_PAD.decode(after)).transpose();
-    let after = after.map_err(|_| wrong("after is not `next` of an answer".to_owned()))?;
+    let after = paging::place(wanted.after.as_deref())?;
     let query = TranscriptQuery {
         since_ms,
         after,
@@ -59,7 +54,7 @@ pub(crate) async fn list(
     let Page { found, next } = server.store.transcripts(query).await?;
     // They are JSON already.
     let texts: Vec<&str> = found.iter().map(|it| it.json.as_str()).collect();
-    let next = next.map(|next| format!(",\"next\":\"{}\"", URL_SAFE_NO_PAD.encode(next)));
+    let next = next.map(|next| format!(",\"next\":\"{}\"", paging::next(next)));
     let body = format!("{{\"transcripts\":[{}]{}}}", texts.join(","), next.unwrap_or_default());
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }

@@ -13,6 +13,7 @@ use crate::exchange::Exchange;
 use crate::fault::{FaultKind, limit_reached};
 use crate::hook::{Answer, Hook};
 use crate::state::{Context, FactValue};
+use crate::transcript::envelope;
 
 /// One run.
 #[derive(Clone)]
@@ -185,13 +186,6 @@ pub(crate) fn size(message: &Message) -> usize {
             Message::GetParameterAttributes(it) => texts(&it.parameter_names),
             Message::GetRPCMethodsResponse(it) => texts(&it.method_list),
             // The others are rare: as long as they are written.
-            other => encoded_len(other),
+            other => envelope(other.clone()).len(),
         }
-}
-
-fn encoded_len(message: &Message) -> usize {
-    let namespace = trellis_cwmp::namespace::CWMP_1_2.to_owned();
-    let header = trellis_cwmp::Header::default();
-    let envelope = trellis_cwmp::Envelope { namespace, header, message: message.clone() };
-    trellis_cwmp::encode(&envelope).map_or(0, |bytes| bytes.len())
 }

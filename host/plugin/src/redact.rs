@@ -101,15 +101,16 @@ impl Redactor {
 
     /// Replaces the secrets of a JSON text.
     pub(crate) fn json(&mut self, text: &str) -> String {
-        match serde_json::from_str::<Value>(text) {
-            Ok(value) => {
-                let mut shown = value.clone();
-                self.value("", &mut shown);
-                // A plugin may depend on how it is written.
-                if shown == value { text.to_owned() } else { shown.to_string() }
-            }
-            Err(_) => text.to_owned(),
-        }
+        self.known_json(text).unwrap_or_else(|| text.to_owned())
+    }
+
+    /// The same, for a text that may be no JSON.
+    fn known_json(&mut self, text: &str) -> Option<String> {
+        let value: Value = serde_json::from_str(text).ok()?;
+        let mut shown = value.clone();
+        self.value("", &mut shown);
+        // A plugin may depend on how it is written.
+        Some(if shown == value { text.to_owned() } else { shown.to_string() })
     }
 
     fn value(&mut self, name: &str, value: &mut Value) {
@@ -237,8 +238,8 @@ impl Redactor {
     /// A body. Where its secrets cannot be told from the rest of it, all of it is one.
     fn content(&mut self, content: &Content) -> Content {
         let Content::Text(text) = content else { return content.clone() };
-        if serde_json::from_str::<Value>(text).is_ok() {
-            return Content::Text(self.json(text));
+        if let Some(json) = self.known_json(text) {
+            return Content::Text(json);
         }
         let is_form = !text.contains(['<', '{', '\n', ' ']) && text.contains('=');
         if !is_secret_setting(text) {

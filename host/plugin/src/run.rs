@@ -179,7 +179,7 @@ async fn run(
             memory_bytes: state.linear_bytes,
         });
         for overrun in &state.overruns {
-            plugin.stats.count_overrun(overrun.kind.name());
+            plugin.stats.count_fault(overrun.kind.name());
         }
     }
     let recording = began_with.map(|context| {

@@ -1,5 +1,7 @@
 //! The secrets that one run may know, kept out of what it logs.
 
+use std::sync::Arc;
+
 use trellis_cwmp::{Message, ParameterList, is_secret};
 
 use crate::redact::Redactor;
@@ -12,7 +14,7 @@ const REMEMBERED_MAX: usize = 1_000;
 /// Secrets by name: of the settings, the arguments, and the device.
 pub(crate) struct Secrets {
     /// JSON texts that may name some: read once something is logged.
-    texts: Vec<String>,
+    texts: Vec<Arc<str>>,
     values: Vec<String>,
     /// What finds those that were there when something was last logged.
     finder: Option<Scrubber>,
@@ -22,14 +24,14 @@ impl Secrets {
     /// What a run begins with.
     pub(crate) fn new(context: &Context) -> Self {
         let mut secrets =
-            Self { texts: vec![context.settings.to_string()], values: Vec::new(), finder: None };
+            Self { texts: vec![Arc::clone(&context.settings)], values: Vec::new(), finder: None };
         secrets.add_list(&context.inform_parameters);
         secrets
     }
 
     /// Adds those of a JSON text.
     pub(crate) fn add_json(&mut self, text: &str) {
-        self.texts.push(text.to_owned());
+        self.texts.push(Arc::from(text));
         self.finder = None;
     }
 

@@ -267,7 +267,8 @@ impl RunState {
         let since = Instant::now();
         let gone = || "the session has ended".to_owned();
         self.secrets.add(&request);
-        let recorded = self.recorder.has_room(size(&request)).then(|| request.clone());
+        let bytes = size(&request);
+        let recorded = self.recorder.has_room(bytes).then(|| request.clone());
         let sent = self.asks.send(Ask { request, notes, reply }).await.map_err(|_| gone());
         let answer = match sent {
             Ok(()) => answer.await.unwrap_or_else(|_| Err(gone())),
@@ -277,11 +278,12 @@ impl RunState {
         if let Ok(answer) = &answer {
             self.secrets.add(answer);
         }
-        let bytes = answer.as_ref().map_or_else(String::len, size);
         match recorded {
-            Some(request) => self.recorder.note(size(&request) + bytes, || {
-                Call::Rpc(Box::new(Rpc { request, answer: answer.clone() }))
-            }),
+            Some(request) => {
+                let bytes = bytes + answer.as_ref().map_or_else(String::len, size);
+                let call = || Call::Rpc(Box::new(Rpc { request, answer: answer.clone() }));
+                self.recorder.note(bytes, call);
+            }
             None => self.recorder.cut(),
         }
         match answer {

@@ -103,12 +103,8 @@ impl Stats {
         meters.memory.set(f64::from(high));
     }
 
-    /// Counts a limit that was reached without an end of the run.
-    pub(crate) fn count_overrun(&self, kind: &'static str) {
-        self.count_fault(kind);
-    }
-
-    fn count_fault(&self, kind: &'static str) {
+    /// Counts a fault, or a limit that was reached without an end of the run.
+    pub(crate) fn count_fault(&self, kind: &'static str) {
         let [plugin, version] = self.labels.clone();
         let labels = [plugin, version, ("kind", kind.to_owned())];
         metrics::counter!("trellis_plugin_faults_total", &labels).increment(1);

@@ -316,7 +316,7 @@ fn input(context: &Context, settings: String, redactor: &mut Redactor) -> Input 
 }
 
 /// A message as it is kept. One that cannot be written is left out, and shows as an empty text.
-fn envelope(message: Message) -> String {
+pub(crate) fn envelope(message: Message) -> String {
     let namespace = namespace::CWMP_1_2.to_owned();
     let envelope = Envelope { namespace, header: Header::default(), message };
     let bytes = encode(&envelope).unwrap_or_default();

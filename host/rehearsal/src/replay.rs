@@ -94,20 +94,15 @@ impl Recorded {
 
     /// What the device has told or taken by now.
     fn follow(&mut self, request: &Message, answer: &Result<Message, String>) {
-        match (request, answer) {
-            (_, Ok(Message::GetParameterValuesResponse(it))) => {
-                for row in it.parameter_list.iter() {
-                    let value = (row.value.to_owned(), row.value_type);
-                    self.values.insert(row.name.to_owned(), value);
-                }
-            }
+        let list = match (request, answer) {
+            (_, Ok(Message::GetParameterValuesResponse(it))) => &it.parameter_list,
             (Message::SetParameterValues(it), Ok(Message::SetParameterValuesResponse(_))) => {
-                for row in it.parameter_list.iter() {
-                    let value = (row.value.to_owned(), row.value_type);
-                    self.values.insert(row.name.to_owned(), value);
-                }
+                &it.parameter_list
             }
-            _ => {}
+            _ => return,
+        };
+        for row in list.iter() {
+            self.values.insert(row.name.to_owned(), (row.value.to_owned(), row.value_type));
         }
     }
 

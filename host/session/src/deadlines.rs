@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use trellis_cwmp::DeviceId;
@@ -42,14 +42,12 @@ impl Sessions {
         // Where the last round has ended: what cannot be called now must not hide what can.
         let mut after = None;
         while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
-            let mut ended = |plugin: Result<String, JoinError>| {
+            while let Some(ended) = running.try_join_next() {
                 // A run that panicked is counted for good, and its plugin has one place less.
-                if let Some(count) = plugin.ok().and_then(|plugin| of_plugin.get_mut(&plugin)) {
+                let count = ended.ok().and_then(|plugin: String| of_plugin.get_mut(&plugin));
+                if let Some(count) = count {
                     *count = count.saturating_sub(1);
                 }
-            };
-            while let Some(plugin) = running.try_join_next() {
-                ended(plugin);
             }
             of_plugin.retain(|_, count| *count > 0);
             let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();

@@ -10,6 +10,7 @@ mod batch;
 mod codec;
 mod commit;
 mod credential;
+mod deadlines;
 mod error;
 mod faults;
 mod files;

@@ -1,7 +1,6 @@
 //! The store on sled: one key-value tree, whose batches are atomic across all keyspaces.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,9 +15,10 @@ use crate::aliases::Aliases;
 use crate::codec;
 use crate::commit::Committer;
 use crate::commit::limit_reached;
+use crate::deadlines;
 use crate::error::StoreError;
 use crate::files::Files;
-use crate::keys::{Keyspace, deadline, deadline_of, device_of, row_of, transcripts_from};
+use crate::keys::{Keyspace, device_of, row_of};
 use crate::operator::*;
 use crate::records::*;
 use crate::tree::{Entry, Tree, TreeChange};
@@ -143,15 +143,14 @@ impl SledStore {
         Ok(tree)
     }
 
-    /// Compressing and decompressing a large tree takes milliseconds, which the runtime's own
-    /// threads do not have.
+    /// Compressing a large tree, or looking at many rows, takes milliseconds, which the runtime's
+    /// own threads do not have.
     async fn blocking<T: Send + 'static>(
         &self,
-        device: &DeviceKey,
-        work: impl FnOnce(&Self, &DeviceKey) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (store, device) = (self.clone(), device.clone());
-        let task = tokio::task::spawn_blocking(move || work(&store, &device));
+        let store = self.clone();
+        let task = tokio::task::spawn_blocking(move || work(&store));
         task.await.map_err(|_| StoreError::Closing)?
     }
 
@@ -176,9 +175,7 @@ impl SledStore {
         &self,
         work: impl FnOnce(&Files) -> std::io::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let files = self.files.clone();
-        let task = tokio::task::spawn_blocking(move || work(&files));
-        Ok(task.await.map_err(|_| StoreError::Closing)??)
+        self.blocking(move |store| Ok(work(&store.files)?)).await
     }
 
     async fn write_credentials(
@@ -272,13 +269,14 @@ impl Store for SledStore {
         let informed: usize = told.map(|(name, it)| name.len() + it.value.len()).sum();
         if informed > self.settings.informed_bytes_max {
             let changes = informed_changes(std::mem::take(&mut header.informed));
+            let device = device.clone();
             batch = self
-                .blocking(device, move |store, device| {
+                .blocking(move |store| {
                     let known = match forget {
-                        Forget::Nothing => store.read_tree(device)?,
+                        Forget::Nothing => store.read_tree(&device)?,
                         Forget::Tree | Forget::TreeAndTransfers => Tree::default(),
                     };
-                    store.write_tree(&mut batch, device, known, changes)?;
+                    store.write_tree(&mut batch, &device, known, changes)?;
                     Ok(batch)
                 })
                 .await?;
@@ -292,7 +290,8 @@ impl Store for SledStore {
         let batch = if changes.tree.is_empty() {
             self.batch(device, changes)?
         } else {
-            self.blocking(device, |store, device| store.batch(device, changes)).await?
+            let device = device.clone();
+            self.blocking(move |store| store.batch(&device, changes)).await?
         };
         self.committer.commit(batch).await?;
         if done > 0 {
@@ -302,7 +301,8 @@ impl Store for SledStore {
     }
 
     async fn tree(&self, device: &DeviceKey) -> Result<Tree, StoreError> {
-        let mut tree = self.blocking(device, Self::read_tree).await?;
+        let key = device.clone();
+        let mut tree = self.blocking(move |store| store.read_tree(&key)).await?;
         if let Some(header) = self.device(device).await? {
             let mut aliases = Aliases::default();
             for change in informed_changes(header.informed) {
@@ -323,28 +323,12 @@ impl Store for SledStore {
         after: Option<Deadline>,
         limit: usize,
     ) -> Result<Vec<Deadline>, StoreError> {
-        let key = |it: &Deadline| deadline(&it.device, &it.plugin, &it.name, it.at);
-        let start = match &after {
-            Some(after) => Bound::Excluded(key(after)),
-            None => Bound::Included(Keyspace::Deadline.start()),
-        };
-        let mut end = Keyspace::Deadline.start();
-        end.extend(now.saturating_add(1).to_be_bytes());
-        let is_none = matches!(&start, Bound::Excluded(start) if *start >= end);
-        if is_none {
-            return Ok(Vec::new());
-        }
-        let db = self.db.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let rows = db.range::<Vec<u8>, _>((start, Bound::Excluded(end))).keys().take(limit);
-            rows.map(|key| Ok(deadline_of(&key?))).filter_map(Result::transpose).collect()
-        });
-        read.await.map_err(|_| StoreError::Closing)?
+        self.blocking(move |store| store.read_due_deadlines(now, after.as_ref(), limit)).await
     }
 
-    async fn drop_deadline(&self, it: &Deadline) -> Result<(), StoreError> {
+    async fn drop_deadline(&self, deadline: &Deadline) -> Result<(), StoreError> {
         let mut batch = Batch::default();
-        batch.remove(deadline(&it.device, &it.plugin, &it.name, it.at));
+        batch.remove(deadlines::key(deadline));
         self.committer.commit(batch).await
     }
 
@@ -452,9 +436,7 @@ impl Store for SledStore {
     }
 
     async fn find_faults(&self, query: FaultQuery) -> Result<Page<(DeviceKey, Fault)>, StoreError> {
-        let store = self.clone();
-        let read = tokio::task::spawn_blocking(move || store.read_faults(&query));
-        read.await.map_err(|_| StoreError::Closing)?
+        self.blocking(move |store| store.read_faults(&query)).await
     }
 
     async fn sessions(&self, device: &DeviceKey) -> Result<Vec<Session>, StoreError> {
@@ -501,9 +483,7 @@ impl Store for SledStore {
     }
 
     async fn add_transcripts(&self, transcripts: Vec<StoredTranscript>) -> Result<(), StoreError> {
-        let store = self.clone();
-        let rows = tokio::task::spawn_blocking(move || store.transcript_rows(transcripts));
-        let batch = rows.await.map_err(|_| StoreError::Closing)??;
+        let batch = self.blocking(move |store| store.transcript_rows(transcripts)).await?;
         self.committer.commit(batch).await
     }
 
@@ -511,22 +491,11 @@ impl Store for SledStore {
         &self,
         query: TranscriptQuery,
     ) -> Result<Page<StoredTranscript>, StoreError> {
-        let store = self.clone();
-        let read = tokio::task::spawn_blocking(move || store.read_transcripts(&query));
-        read.await.map_err(|_| StoreError::Closing)?
+        self.blocking(move |store| store.read_transcripts(&query)).await
     }
 
     async fn drop_transcripts(&self, before_ms: i64, limit: usize) -> Result<(), StoreError> {
-        let (start, end) = (Keyspace::Transcript.start(), transcripts_from(before_ms));
-        let db = self.db.clone();
-        let found = tokio::task::spawn_blocking(move || {
-            let mut batch = Batch::default();
-            for key in db.range(start..end).keys().take(limit) {
-                batch.remove(key?);
-            }
-            Ok::<_, StoreError>(batch)
-        });
-        let batch = found.await.map_err(|_| StoreError::Closing)??;
+        let batch = self.blocking(move |store| store.old_transcripts(before_ms, limit)).await?;
         self.committer.commit(batch).await
     }
 

@@ -8,7 +8,7 @@ use sled::Batch;
 
 use crate::codec;
 use crate::error::StoreError;
-use crate::keys;
+use crate::keys::{self, Keyspace};
 use crate::records::{DeviceKey, Page, StoredTranscript, TranscriptQuery};
 use crate::sled_store::SledStore;
 
@@ -56,6 +56,20 @@ impl SledStore {
             let block = Block { heads, texts: codec::write_compressed(&texts)? };
             // By the last of them: what is older than a row's time is older than all that it holds.
             batch.insert(keys::transcripts(last_ms, self.db.generate_id()?), codec::write(&block)?);
+        }
+        Ok(batch)
+    }
+
+    /// What removes up to `limit` rows from before a time. Blocks.
+    pub(crate) fn old_transcripts(
+        &self,
+        before_ms: i64,
+        limit: usize,
+    ) -> Result<Batch, StoreError> {
+        let old = Keyspace::Transcript.start()..keys::transcripts_from(before_ms);
+        let mut batch = Batch::default();
+        for key in self.db.range(old).keys().take(limit) {
+            batch.remove(key?);
         }
         Ok(batch)
     }

@@ -195,7 +195,7 @@ fn settings(plugin: &Plugin, own: Option<&str>) -> anyhow::Result<Value> {
         (trellis_catalog::Origin::Device, own),
     ];
     let layers = layers.map(|(origin, settings)| trellis_catalog::Layer { origin, settings });
-    let settings = Value::Object(trellis_catalog::Effective::of(layers).settings);
+    let settings = Value::Object(trellis_catalog::merged(layers));
     plugin
         .check_settings(&settings)
         .map_err(|why| anyhow::anyhow!("the settings do not fit the plugin's schema: {why}"))?;

@@ -1,6 +1,5 @@
 //! `trellis device`: the devices of a running server, and what they are to do.
 
-use anyhow::Context;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -104,8 +103,7 @@ pub(crate) fn run(command: &DeviceCommand, api: &ApiArguments) -> anyhow::Result
         }
         DeviceCommand::Sessions { id } => client.get(&["devices", id, "sessions"])?,
         DeviceCommand::Action { id, action, arguments, wait } => {
-            let arguments: Value =
-                serde_json::from_str(arguments).context("the arguments are not JSON")?;
+            let arguments = super::json("arguments", arguments)?;
             let queued = client.post(&["devices", id, "actions", action], &arguments)?;
             await_action(&client, id, queued, *wait)?
         }
@@ -120,7 +118,7 @@ pub(crate) fn run(command: &DeviceCommand, api: &ApiArguments) -> anyhow::Result
             client.get(&["devices", id, "settings", plugin])?
         }
         DeviceCommand::Settings { id, plugin, settings: Some(settings) } => {
-            let settings = serde_json::from_str(settings).context("the settings are not JSON")?;
+            let settings = super::json("settings", settings)?;
             client.put(&["devices", id, "settings", plugin], &settings)?;
             client.get(&["devices", id, "settings", plugin])?
         }

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use jiff::{Span, SpanRelativeTo, Timestamp};
+use serde_json::Value;
 
 pub(crate) mod bench;
 pub(crate) mod build;
@@ -12,6 +13,11 @@ pub(crate) mod plugin;
 pub(crate) mod replay;
 pub(crate) mod tag;
 pub(crate) mod token;
+
+/// JSON of the command line: `what` it is, for whoever got it wrong.
+fn json(what: &str, text: &str) -> anyhow::Result<Value> {
+    serde_json::from_str(text).with_context(|| format!("the {what} are not JSON"))
+}
 
 /// A time, or how long ago.
 fn since(text: &str) -> anyhow::Result<Timestamp> {

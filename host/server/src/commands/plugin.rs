@@ -135,8 +135,7 @@ pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result
         PluginCommand::Disable { name } => plugin(name, "disable")?,
         PluginCommand::Settings { name, settings } => {
             if let Some(settings) = settings {
-                let settings =
-                    serde_json::from_str(settings).context("the settings are not JSON")?;
+                let settings = super::json("settings", settings)?;
                 client.put(&["plugins", name, "settings"], &settings)?;
             }
             client.get(&["plugins", name, "settings"])?

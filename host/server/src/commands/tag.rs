@@ -1,6 +1,5 @@
 //! `trellis tag`: what holds for devices that have a tag.
 
-use anyhow::Context;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -37,8 +36,7 @@ pub(crate) fn run(command: &TagCommand, api: &ApiArguments) -> anyhow::Result<()
         TagCommand::List => client.get(&["tags"])?,
         TagCommand::Settings { tag, plugin, settings } => {
             if let Some(settings) = settings {
-                let settings =
-                    serde_json::from_str(settings).context("the settings are not JSON")?;
+                let settings = super::json("settings", settings)?;
                 client.put(&["tags", tag, "settings", plugin], &settings)?;
             }
             let mut tags = client.get(&["tags"])?;
