@@ -178,7 +178,9 @@ impl Server {
     /// All lines of the log.
     pub(crate) fn log(&self) -> Vec<Value> {
         let text = self.log_text();
-        text.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
+        // The last line may be on its way.
+        let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        lines.map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
     }
 
     /// The log as text.
