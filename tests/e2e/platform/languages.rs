@@ -1,9 +1,12 @@
 //! One plugin in four languages, and the page that takes a newcomer to it.
+//!
+//! These tests build in the folders of the examples: they run one after the other
+//! (`.config/nextest.toml`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::server::{Server, built};
+use crate::server::Server;
 
 const LANGUAGES: [&str; 4] = ["rust", "javascript", "python", "c"];
 
@@ -51,44 +54,191 @@ fn the_same_plugin_does_the_same_in_every_language() {
     }
 }
 
-/// The commands of a page, in order: each a block of shell.
-fn commands(page: &str) -> Vec<&str> {
-    page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+/// A shell with the programs that were built and a server to speak to.
+struct Terminal {
+    server: Server,
+    programs: tempfile::TempDir,
+    _plugins: tempfile::TempDir,
+}
+
+impl Terminal {
+    fn open() -> Self {
+        let plugins = tempfile::tempdir().expect("a folder");
+        let server = Server::start(plugins.path());
+        // A device that is told nothing else calls where the server listens by default.
+        let programs = tempfile::tempdir().expect("a folder");
+        let cpe = format!(
+            "#!/bin/sh\nexec {} --acs {} \"$@\"\n",
+            Self::built().join("cpe").display(),
+            server.url()
+        );
+        std::fs::write(programs.path().join("cpe"), cpe).expect("written");
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(programs.path().join("cpe"), executable).expect("executable");
+        Self { server, programs, _plugins: plugins }
+    }
+
+    fn built() -> PathBuf {
+        let trellis = Path::new(env!("CARGO_BIN_EXE_trellis"));
+        trellis.parent().expect("a folder").to_owned()
+    }
+
+    /// Runs commands and returns what they print.
+    fn run(&self, commands: &str, target: Option<&Path>) -> String {
+        let path = std::env::var("PATH").expect("a path");
+        let path = format!("{}:{}:{path}", self.programs.path().display(), Self::built().display());
+        let mut shell = Command::new("bash");
+        shell
+            .args(["-euo", "pipefail", "-c", commands])
+            .current_dir(root())
+            .env("PATH", &path)
+            .env("TRELLIS_API", format!("http://{}", self.server.operator()))
+            .env("TRELLIS_TOKEN", self.server.token())
+            .env_remove("CARGO_TARGET_DIR");
+        if let Some(target) = target {
+            shell.env("CARGO_TARGET_DIR", target);
+        }
+        let output = shell.output().expect("bash runs");
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert!(output.status.success(), "{commands}\n{text}\n{}", self.server.log_text());
+        text
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_command_of_the_newcomers_page_works() {
+async fn a_new_plugin_builds_and_its_test_passes_with_the_commands_that_are_printed() {
+    let terminal = Terminal::open();
+    let folder = tempfile::tempdir().expect("a folder");
+    for (language, lang) in LANGUAGES.into_iter().zip(["rust", "js", "python", "c"]) {
+        if missing(language).is_some() {
+            continue;
+        }
+        let name = format!("acme-{lang}");
+        let path = folder.path().display();
+        let told =
+            terminal.run(&format!("trellis plugin new {name} --lang {lang} --path {path}"), None);
+        let commands: Vec<&str> = told.lines().filter_map(|it| it.strip_prefix("  ")).collect();
+        assert!(commands.len() >= 3, "{told}");
+        // What plugins are made of is compiled already.
+        let target = Terminal::built().join("../wasm");
+        for command in commands {
+            let printed = terminal.run(command, Some(&target));
+            let wanted = if command.contains("plugin build") {
+                format!("/{name}/build/{name}.wasm\n")
+            } else if command.contains("plugin test") {
+                "as expected by".to_owned()
+            } else if command.contains("plugin load") {
+                format!("{name} 0.1.0 (")
+            } else {
+                "test result: ok".to_owned()
+            };
+            assert!(printed.contains(&wanted), "{command}\n{printed}");
+        }
+        // The next one is for the same devices.
+        terminal.run(&format!("trellis plugin remove {name}"), None);
+        let left = terminal.run(&format!("grep -rlI wifi.wasm {path}/{name} || true"), None);
+        let left = left.lines().filter(|it| !it.contains("/node_modules/") && !it.contains("/."));
+        assert_eq!(left.count(), 0, "a file of {name} speaks of another plugin's");
+    }
+}
+
+/// A fenced block of a page: its language and what is in it.
+fn blocks(page: &str) -> Vec<(&str, &str)> {
+    let fenced = page.split("\n```").skip(1).step_by(2);
+    fenced.filter_map(|block| block.split_once('\n')).collect()
+}
+
+/// Whether what a page shows is in what was printed, line by line in this order. `...` is any text.
+fn shown(page: &str, printed: &str) -> Result<(), String> {
+    let mut printed = printed.lines();
+    for line in page.lines().filter(|line| line.trim() != "...") {
+        if !printed.any(|it| alike(line, it)) {
+            return Err(format!("{line:?} is not printed, or not after the line before it"));
+        }
+    }
+    Ok(())
+}
+
+fn alike(shown: &str, printed: &str) -> bool {
+    let (shown, printed) = (steady(shown), steady(printed));
+    let mut pieces = shown.split("...");
+    let Some(mut rest) = pieces.next().and_then(|first| printed.strip_prefix(first)) else {
+        return false;
+    };
+    let mut pieces: Vec<&str> = pieces.collect();
+    let Some(last) = pieces.pop() else { return rest.is_empty() };
+    for piece in pieces {
+        let Some((_, after)) = rest.split_once(piece) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last)
+}
+
+/// A line without what differs from run to run: the digests of files, and how long something took.
+fn steady(line: &str) -> String {
+    let is_digest = |word: &str| {
+        let hex = word.strip_prefix('(').and_then(|it| it.strip_suffix(')'));
+        hex.is_some_and(|it| it.len() == 12 && it.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    let words: Vec<&str> = line.split(' ').collect();
+    let told = words.iter().enumerate().map(|(at, word)| {
+        let is_time = words.get(at + 1) == Some(&"ms") && word.parse::<f64>().is_ok();
+        if is_digest(word) {
+            "(digest)"
+        } else if is_time {
+            "some"
+        } else {
+            word
+        }
+    });
+    told.collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_of_the_newcomers_page_works_and_prints_what_the_page_shows() {
     if LANGUAGES.into_iter().any(|language| missing(language).is_some()) {
         return;
     }
     let page = std::fs::read_to_string(root().join("docs/plugins.md")).expect("the page");
-    let commands = commands(&page);
-    assert!(commands.len() > 12, "{}", commands.len());
-    let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start(folder.path());
-    // A device that is told nothing else calls where the server listens by default.
-    let target = Path::new(env!("CARGO_BIN_EXE_trellis")).parent().expect("a folder");
-    let programs = tempfile::tempdir().expect("a folder");
-    let cpe =
-        format!("#!/bin/sh\nexec {} --acs {} \"$@\"\n", target.join("cpe").display(), server.url());
-    std::fs::write(programs.path().join("cpe"), cpe).expect("written");
-    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(programs.path().join("cpe"), executable).expect("executable");
-    let path = std::env::var("PATH").expect("a path");
-    let path = format!("{}:{}:{path}", programs.path().display(), target.display());
-    for block in commands {
-        let output = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", block])
-            .current_dir(root())
-            .env("PATH", &path)
-            .env("TRELLIS_API", format!("http://{}", server.operator()))
-            .env("TRELLIS_TOKEN", server.token())
-            .env_remove("CARGO_TARGET_DIR")
-            .output()
-            .expect("bash runs");
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8_lossy(&text);
-        assert!(output.status.success(), "{block}\n{text}\n{}", server.log_text());
+    let terminal = Terminal::open();
+    let blocks = blocks(&page);
+    let mut followed = blocks.iter().skip(1).map(Some).chain([None]);
+    let (mut run, mut compared) = (0, 0);
+    for (language, block) in &blocks {
+        let next = followed.next().expect("as many").filter(|(language, _)| *language == "text");
+        match *language {
+            "sh" => {
+                run += 1;
+                let printed = terminal.run(block, None);
+                if let Some((_, text)) = next {
+                    compared += 1;
+                    shown(text, &printed)
+                        .unwrap_or_else(|why| panic!("{block}\n{text}\n{why}:\n{printed}"));
+                }
+            }
+            // What builds the programs and starts the server, as it is done here.
+            "console" => {
+                for line in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
+                    let is_known = line == "cargo build"
+                        || line.starts_with("target/debug/trellis serve --data ")
+                        || line.starts_with("export ");
+                    assert!(is_known, "nothing runs {line:?}");
+                }
+            }
+            "text" | "json" | "rust" | "javascript" | "python" | "c" | "wit" => {}
+            other => panic!("what is a block of {other:?}?"),
+        }
     }
-    assert!(built("examples").is_dir());
+    assert!(run > 15 && compared > 10, "{run} blocks run, {compared} compared");
+}
+
+#[test]
+fn what_a_page_shows_is_compared_line_by_line() {
+    assert!(shown("a ... c\n  b 5 ms", "x\na b c\n  b 17 ms\n").is_ok());
+    assert!(shown("v (0123456789ab) on", "v (ba9876543210) on").is_ok());
+    assert!(shown("a\nb", "b\na").is_err());
+    assert!(shown("a 5", "a 6").is_err());
+    assert!(shown("a ... c", "a b d").is_err());
+    assert!(shown("a", "a b").is_err());
 }

@@ -74,29 +74,35 @@ fn rust(folder: &Path) -> anyhow::Result<PathBuf> {
             folder.join("Cargo.toml").display()
         )
     })?;
-    let name = made.file_name().context("a file without a name")?;
+    // A crate's name has underscores where a plugin's has dashes.
+    let name = made.file_name().context("a file without a name")?.to_string_lossy();
     std::fs::create_dir_all(folder.join(BUILT))?;
-    let file = folder.join(BUILT).join(name);
+    let file = folder.join(BUILT).join(name.replace('_', "-"));
     std::fs::copy(&made, &file).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(file)
 }
 
 fn javascript(folder: &Path) -> anyhow::Result<PathBuf> {
-    if !folder.join("node_modules").is_dir() {
+    if !is_installed(folder) {
         step("installing what package.json names");
-        run(folder, "npm", &["ci", "--no-audit", "--no-fund"], "Node.js brings npm")?;
+        let how = if folder.join("package-lock.json").is_file() { "ci" } else { "install" };
+        run(folder, "npm", &[how, "--no-audit", "--no-fund"], "Node.js brings npm")?;
     }
     step("putting it together with npm");
     run(folder, "npm", &["run", "--silent", "build"], "Node.js brings npm")?;
     newest(folder)
 }
 
+/// Whether npm has installed all of what the folder names now: it writes its note last.
+fn is_installed(folder: &Path) -> bool {
+    let written = |name: &str| std::fs::metadata(folder.join(name)).and_then(|it| it.modified());
+    let Ok(installed) = written("node_modules/.package-lock.json") else { return false };
+    let named = ["package.json", "package-lock.json"].map(written);
+    named.into_iter().flatten().all(|changed| changed <= installed)
+}
+
 fn makefile(folder: &Path) -> anyhow::Result<PathBuf> {
-    if !folder.join(".venv").is_dir() {
-        step("installing the tools into .venv");
-        run(folder, "make", &["--silent", "install"], "install GNU make")?;
-    }
-    step("building with make");
+    step("building with make, which installs its tools where they are missing");
     run(folder, "make", &["--silent"], "install GNU make")?;
     newest(folder)
 }

@@ -126,12 +126,16 @@ pub(crate) fn new(arguments: &NewArguments) -> anyhow::Result<()> {
         write(&contract.join(&*path), &file.data)?;
     }
     let shown = folder.display();
+    let native = match arguments.lang {
+        Language::Rust => format!("  (cd {shown} && cargo test)\n"),
+        _ => String::new(),
+    };
     output::print(&format!(
         "{} is a plugin that gives a device's first WiFi network a name.\n\n  \
-         trellis plugin build {shown}\n  \
-         trellis plugin test {shown}/build/wifi.wasm --device {shown}/device.json --expect \
-         {shown}/expected.txt\n  \
-         trellis plugin load {shown}/build/wifi.wasm\n\n\
+         trellis plugin build {shown}\n{native}  \
+         trellis plugin test {shown}/build/{name}.wasm --device {shown}/device.json \
+         --action 'set-ssid={{\"ssid\":\"Guests\"}}' --expect {shown}/expected.txt\n  \
+         trellis plugin load {shown}/build/{name}.wasm\n\n\
          {shown}/README.md says what to know.\n",
         bold(&shown.to_string()),
     ));
@@ -142,6 +146,10 @@ pub(crate) fn new(arguments: &NewArguments) -> anyhow::Result<()> {
 fn renamed<'a>(file: &'a EmbeddedFile, names: &[&str], name: &str) -> Cow<'a, [u8]> {
     let Ok(text) = std::str::from_utf8(&file.data) else { return Cow::Borrowed(&file.data) };
     let text = names.iter().fold(text.to_owned(), |text, known| text.replace(known, name));
+    // The file that is built has the plugin's name; a crate's may not have dashes.
+    let crate_name = format!("[lib]\nname = \"{}\"", name.replace('-', "_"));
+    let text = text.replace("[lib]\nname = \"wifi\"", &crate_name);
+    let text = text.replace("wifi.wasm", &format!("{name}.wasm"));
     // What the example finds in this repository is in the folder.
     let text = text.replace("../../../plugin-sdk", "trellis-plugin");
     Cow::Owned(text.into_bytes())
