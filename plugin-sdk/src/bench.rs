@@ -28,6 +28,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value as Json;
 
+use crate::bindings::trellis::acs::transfers::{AnyQueuedTransfer, TransferStatus};
 use crate::bindings::trellis::acs::types::Error as WireError;
 use crate::{Admission, DeviceId, Event, Fact, Fault, Manifest, Plugin, Transfer};
 
@@ -49,9 +50,11 @@ pub struct Bench {
     events: Vec<Event>,
     inform: Vec<String>,
     transfers: Vec<Transfer>,
+    queue: Vec<AnyQueuedTransfer>,
     changed_elsewhere: bool,
     parameters: BTreeMap<String, Parameter>,
     settings: Option<Json>,
+    reach: Reach,
     faults: VecDeque<(String, u32)>,
     rpcs: Vec<String>,
     memory: BTreeMap<String, Vec<u8>>,
@@ -60,6 +63,19 @@ pub struct Bench {
     facts: BTreeMap<String, Fact>,
     log: Vec<String>,
 }
+
+/// Whom the hook that runs can speak to, as on the server.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Reach {
+    Device,
+    /// The device has yet to be let in, and nothing is kept.
+    AtInform,
+    /// The device is not there.
+    Nobody,
+}
+
+/// How far ahead a deadline is at least that a plugin sets when it is woken, in seconds.
+const WOKEN_AGAIN_MIN: u64 = 10;
 
 #[derive(Clone, Debug)]
 struct Parameter {
@@ -84,9 +100,11 @@ impl Bench {
             events: Vec::new(),
             inform: Vec::new(),
             transfers: Vec::new(),
+            queue: Vec::new(),
             changed_elsewhere: false,
             parameters: BTreeMap::new(),
             settings: None,
+            reach: Reach::Device,
             faults: VecDeque::new(),
             rpcs: Vec::new(),
             memory: BTreeMap::new(),
@@ -124,7 +142,8 @@ impl Bench {
         self
     }
 
-    /// Sets the operator's settings, over the manifest's defaults; `null` leaves the defaults.
+    /// Sets the operator's settings, over the manifest's defaults; `null` leaves the defaults. They
+    /// are taken as they are: only the server holds them against the schema.
     pub fn settings(&mut self, settings: Json) -> &mut Self {
         self.settings = Some(settings);
         self
@@ -142,10 +161,13 @@ impl Bench {
         self
     }
 
-    /// Begins a session: why the device calls, and which parameters its Inform has. Forgets the
-    /// last session's requests.
+    /// Begins a session: why the device calls, and which parameters its Inform has. An event may have
+    /// a command key: `M Reboot:key`. Forgets the last session's requests.
     pub fn session(&mut self, events: &[&str], inform: &[&str]) -> &mut Self {
-        let event = |code: &&str| Event { code: (*code).to_owned(), command_key: String::new() };
+        let event = |event: &&str| {
+            let (code, key) = event.split_once(':').unwrap_or((event, ""));
+            Event { code: code.to_owned(), command_key: key.to_owned() }
+        };
         self.events = events.iter().map(event).collect();
         self.inform = inform.iter().map(|name| (*name).to_owned()).collect();
         self.transfers.clear();
@@ -161,35 +183,49 @@ impl Bench {
         self
     }
 
-    /// The device reports the end of a transfer in this session.
+    /// The device knows nothing of the transfers that it was asked for, as when the requests were
+    /// lost on their way.
+    pub fn forget_transfers(&mut self) -> &mut Self {
+        self.queue.clear();
+        self
+    }
+
+    /// The device reports the end of a transfer in this session; 0 is success.
     pub fn completed(&mut self, command_key: &str, fault_code: u32) -> &mut Self {
+        self.queue.retain(|it| it.command_key != command_key);
+        let unknown_time = || "0001-01-01T00:00:00Z".to_owned();
         self.transfers.push(Transfer {
             command_key: command_key.to_owned(),
             file_type: String::new(),
             fault_code,
-            fault_text: String::new(),
-            start_time: String::new(),
-            complete_time: String::new(),
+            fault_text: if fault_code == 0 { String::new() } else { "bench".to_owned() },
+            start_time: unknown_time(),
+            complete_time: unknown_time(),
         });
         self
     }
 
     /// Runs the plugin's turn. An error is the text that the server would store.
     pub fn run<P: Plugin>(&mut self) -> Result<(), String> {
-        self.with(crate::__provision::<P>, &P::manifest())
+        self.with(Reach::Device, crate::__provision::<P>, &P::manifest())
     }
 
-    /// Runs an action, after [`run`](Self::run) as on the server. The arguments are taken as they
-    /// are: only the server holds them against the schema.
+    /// Runs an action, after [`run`](Self::run) as on the server. The manifest must have it. The
+    /// arguments are taken as they are: only the server holds them against the schema.
     pub fn action<P: Plugin>(&mut self, name: &str, arguments: &Json) -> Result<Json, String> {
+        let manifest = P::manifest();
+        if !manifest.has_action(name) {
+            return Err(format!("the manifest has no action {name:?}: the server would refuse it"));
+        }
         let arguments = arguments.to_string();
-        let result = self.with(|| crate::__action::<P>(name, &arguments), &P::manifest())?;
+        let call = || crate::__action::<P>(name, &arguments);
+        let result = self.with(Reach::Device, call, &manifest)?;
         serde_json::from_str(&result).map_err(|error| error.to_string())
     }
 
     /// Asks the plugin whether the device may come in.
     pub fn admit<P: Plugin>(&mut self) -> Admission {
-        self.with(crate::__admit::<P>, &P::manifest())
+        self.with(Reach::AtInform, crate::__admit::<P>, &P::manifest())
     }
 
     /// Lets time pass until the first of the deadlines, and calls the plugin for it. `None` where
@@ -200,7 +236,7 @@ impl Bench {
         self.now = self.now.max(at);
         self.deadlines.remove(&name);
         self.rpcs.clear();
-        Some(self.with(|| crate::__expired::<P>(&name), &P::manifest()))
+        Some(self.with(Reach::Nobody, || crate::__expired::<P>(&name), &P::manifest()))
     }
 
     /// The deadlines that are set: name, and seconds since 1970.
@@ -209,7 +245,8 @@ impl Bench {
     }
 
     /// Calls the plugin with this bench as its host.
-    fn with<T>(&mut self, call: impl FnOnce() -> T, manifest: &Manifest) -> T {
+    fn with<T>(&mut self, reach: Reach, call: impl FnOnce() -> T, manifest: &Manifest) -> T {
+        self.reach = reach;
         let settings = overlay(manifest, self.settings.as_ref());
         let mut bench = std::mem::replace(self, Self::new(""));
         let own = bench.settings.replace(settings);
@@ -254,12 +291,68 @@ impl Bench {
 
     /// Notes a request, and is the fault that was ordered for it.
     fn request(&mut self, text: String) -> Result<(), WireError> {
+        let refused = |why: &str| Err(WireError::Refused(why.to_owned()));
+        match self.reach {
+            Reach::Device => {}
+            Reach::AtInform => {
+                return refused("the device has yet to be let in: nothing can be asked of it");
+            }
+            Reach::Nobody => return refused("the device is not there"),
+        }
         let ordered = self.faults.iter().position(|(request, _)| text.starts_with(request));
         self.rpcs.push(text);
         match ordered.and_then(|position| self.faults.remove(position)) {
             Some((_, code)) => Err(fault(code)),
             None => Ok(()),
         }
+    }
+}
+
+impl Bench {
+    /// Queues a transfer that the device was asked for.
+    fn transfer(
+        &mut self,
+        text: String,
+        queued: AnyQueuedTransfer,
+    ) -> Result<TransferStatus, WireError> {
+        self.request(text)?;
+        self.queue.push(queued);
+        Ok(TransferStatus { status: 1, start_time: String::new(), complete_time: String::new() })
+    }
+
+    /// Whether the hook that runs may leave something behind.
+    fn may_keep(&self) -> Result<(), String> {
+        if self.reach == Reach::AtInform {
+            return Err("the device has yet to be let in: nothing can be kept".to_owned());
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), String> {
+        self.may_keep()?;
+        self.memory_writes = self.memory_writes.saturating_add(1);
+        match value {
+            Some(value) => drop(self.memory.insert(key.to_owned(), value.to_vec())),
+            None => drop(self.memory.remove(key)),
+        }
+        Ok(())
+    }
+
+    fn set_deadline(&mut self, name: &str, at: u64) -> Result<(), String> {
+        self.may_keep()?;
+        let soonest = self.now.saturating_add(WOKEN_AGAIN_MIN);
+        let at = if self.reach == Reach::Nobody { at.max(soonest) } else { at };
+        self.deadlines.insert(name.to_owned(), at);
+        Ok(())
+    }
+
+    fn publish(&mut self, name: &str, value: Option<&Fact>) -> Result<(), String> {
+        self.may_keep()?;
+        match value {
+            Some(value) => drop(self.facts.insert(name.to_owned(), value.clone())),
+            None => drop(self.facts.remove(name)),
+        }
+        Ok(())
     }
 }
 
@@ -286,4 +379,74 @@ fn merge(settings: &mut Json, own: &Json) {
 
 fn fault(code: u32) -> WireError {
     WireError::Fault(Fault { code, text: "bench".to_owned(), parameters: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Cpe, Result};
+
+    /// Tries in each hook what only some of them can do, and returns what came of it as an error.
+    struct Curious;
+
+    fn kept(cpe: &Cpe) -> String {
+        let memory = cpe.memory().set("key", &1).is_ok();
+        let deadline = cpe.deadlines().set_in("soon", 1).is_ok();
+        format!("memory {memory}, deadline {deadline}")
+    }
+
+    fn tried(cpe: &mut Cpe) -> crate::Error {
+        let fact = cpe.fact("some.fact", 1).is_ok();
+        let asked = cpe.get::<String>("Device.A").is_ok();
+        crate::Error::other(format!("{}, fact {fact}, asked {asked}", kept(cpe)))
+    }
+
+    impl Plugin for Curious {
+        type Settings = Json;
+
+        fn manifest() -> Manifest {
+            Manifest::new("curious", "1.0.0").admits().action("known", "", json!({}))
+        }
+
+        fn provision(cpe: &mut Cpe, _: Json) -> Result<()> {
+            Err(tried(cpe))
+        }
+
+        fn action(_: &mut Cpe, _: Json, name: &str, _: Json) -> Result<Json> {
+            Ok(json!(name))
+        }
+
+        fn admit(cpe: &Cpe, _: Json) -> Admission {
+            Admission::Quarantine(kept(cpe))
+        }
+
+        fn expired(cpe: &mut Cpe, _: Json, _: &str) -> Result<()> {
+            Err(tried(cpe))
+        }
+    }
+
+    #[test]
+    fn each_hook_can_do_what_it_can_do_on_the_server_and_no_more() {
+        let mut bench = Bench::new("Device.");
+        bench.parameter("Device.A", "string", "a");
+        let at_inform = Admission::Quarantine("memory false, deadline false".to_owned());
+        assert_eq!(bench.admit::<Curious>(), at_inform);
+        assert!(bench.deadlines().is_empty() && bench.memory_writes() == 0);
+        let in_session = "memory true, deadline true, fact true, asked true";
+        assert_eq!(bench.run::<Curious>(), Err(in_session.to_owned()));
+        let woken = "memory true, deadline true, fact true, asked false";
+        assert_eq!(bench.expire::<Curious>(), Some(Err(woken.to_owned())));
+        let again = *bench.deadlines().get("soon").expect("it is set");
+        assert_eq!(again, bench.now + WOKEN_AGAIN_MIN, "not for the same moment without end");
+    }
+
+    #[test]
+    fn an_action_that_the_manifest_does_not_have_is_refused() {
+        let mut bench = Bench::new("Device.");
+        assert_eq!(bench.action::<Curious>("known", &json!({})), Ok(json!("known")));
+        let refused = bench.action::<Curious>("other", &json!({})).unwrap_err();
+        assert!(refused.contains("no action \"other\""), "{refused}");
+    }
 }

@@ -150,6 +150,11 @@ impl Manifest {
         &self.settings.defaults
     }
 
+    /// Whether operators can have the plugin do this.
+    pub fn has_action(&self, name: &str) -> bool {
+        self.actions.contains_key(name)
+    }
+
     /// The JSON object that the host reads.
     pub fn to_json(&self) -> String {
         // Nothing in a manifest can fail to be JSON; an empty text is refused when it is loaded.

@@ -14,6 +14,7 @@ mod operator;
 mod platform;
 mod plugins;
 mod raw;
+mod relay;
 mod server;
 mod sessions;
 mod soak;

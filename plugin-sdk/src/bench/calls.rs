@@ -102,26 +102,56 @@ answers! {
 answers! {
     mod transfers use {};
     fn download(bench, request: &DownloadRequest) -> Result<TransferStatus, Error> {
-        bench.request(format!("Download {} {}", request.command_key, request.url))?;
-        Ok(TransferStatus { status: 1, start_time: String::new(), complete_time: String::new() })
+        let queued = AnyQueuedTransfer {
+            command_key: request.command_key.clone(),
+            state: 1,
+            is_download: true,
+            file_type: request.file_type.clone(),
+            file_size: request.file_size,
+            target_file_name: request.target_file_name.clone(),
+        };
+        bench.transfer(format!("Download {} {}", request.command_key, request.url), queued)
     }
     fn upload(bench, request: &UploadRequest) -> Result<TransferStatus, Error> {
-        bench.request(format!("Upload {} {}", request.command_key, request.url))?;
-        Ok(TransferStatus { status: 1, start_time: String::new(), complete_time: String::new() })
+        let queued = AnyQueuedTransfer {
+            command_key: request.command_key.clone(),
+            state: 1,
+            is_download: false,
+            file_type: request.file_type.clone(),
+            file_size: 0,
+            target_file_name: String::new(),
+        };
+        bench.transfer(format!("Upload {} {}", request.command_key, request.url), queued)
     }
     fn schedule_download(bench, request: &ScheduleDownloadRequest) -> Result<(), Error> {
-        bench.request(format!("ScheduleDownload {} {}", request.command_key, request.url))
+        let queued = AnyQueuedTransfer {
+            command_key: request.command_key.clone(),
+            state: 1,
+            is_download: true,
+            file_type: request.file_type.clone(),
+            file_size: request.file_size,
+            target_file_name: request.target_file_name.clone(),
+        };
+        let text = format!("ScheduleDownload {} {}", request.command_key, request.url);
+        bench.transfer(text, queued).map(|_| ())
     }
     fn cancel_transfer(bench, key: &str) -> Result<(), Error> {
-        bench.request(format!("CancelTransfer {key}"))
+        bench.request(format!("CancelTransfer {key}"))?;
+        bench.queue.retain(|it| it.command_key != key);
+        Ok(())
     }
     fn get_queued_transfers(bench) -> Result<Vec<QueuedTransfer>, Error> {
         bench.request("GetQueuedTransfers".to_owned())?;
-        Ok(Vec::new())
+        let queued = bench.queue.iter();
+        let known = |it: &AnyQueuedTransfer| QueuedTransfer {
+            command_key: it.command_key.clone(),
+            state: it.state,
+        };
+        Ok(queued.map(known).collect())
     }
     fn get_all_queued_transfers(bench) -> Result<Vec<AnyQueuedTransfer>, Error> {
         bench.request("GetAllQueuedTransfers".to_owned())?;
-        Ok(Vec::new())
+        Ok(bench.queue.clone())
     }
 }
 
@@ -135,12 +165,11 @@ answers! {
 
 answers! {
     mod deadlines use {};
-    fn set(bench, name: &str, at: u64) -> Result<(), String> {
-        bench.deadlines.insert(name.to_owned(), at);
-        Ok(())
-    }
+    fn set(bench, name: &str, at: u64) -> Result<(), String> { bench.set_deadline(name, at) }
     fn clear(bench, name: &str) {
-        bench.deadlines.remove(name);
+        if bench.may_keep().is_ok() {
+            bench.deadlines.remove(name);
+        }
     }
     fn pending(bench) -> Vec<(String, u64)> {
         bench.deadlines.iter().map(|(name, at)| (name.clone(), *at)).collect()
@@ -151,13 +180,11 @@ answers! {
     mod memory use {};
     fn get(bench, key: &str) -> Option<Vec<u8>> { bench.memory.get(key).cloned() }
     fn set(bench, key: &str, value: &[u8]) -> Result<(), String> {
-        bench.memory_writes = bench.memory_writes.saturating_add(1);
-        bench.memory.insert(key.to_owned(), value.to_vec());
-        Ok(())
+        bench.remember(key, Some(value))
     }
     fn delete(bench, key: &str) {
-        bench.memory_writes = bench.memory_writes.saturating_add(1);
-        bench.memory.remove(key);
+        // At the Inform nothing is deleted, as on the server, which does not say so.
+        let _ = bench.remember(key, None);
     }
     fn keys(bench) -> Vec<String> { bench.memory.keys().cloned().collect() }
 }
@@ -170,10 +197,12 @@ answers! {
 answers! {
     mod facts use {};
     fn publish(bench, name: &str, value: &Fact) -> Result<(), String> {
-        bench.facts.insert(name.to_owned(), value.clone());
-        Ok(())
+        bench.publish(name, Some(value))
     }
-    fn withdraw(bench, name: &str) { bench.facts.remove(name); }
+    fn withdraw(bench, name: &str) {
+        // As above.
+        let _ = bench.publish(name, None);
+    }
 }
 
 answers! {

@@ -3,8 +3,10 @@
 //!
 //! A session is short, and an upgrade is not. What lasts is in the device's memory: one [`Upgrade`]
 //! that says which step was reached. It is on disk before the request that depends on it leaves, so
-//! a restart of the server between any two steps changes nothing. Each wait has a deadline; when it
-//! passes, [`Plugin::expired`] says what has not come.
+//! a restart of the server between any two steps changes nothing. One moment is left: the server may
+//! stop after that and before the request is out. So a device that calls without having the transfer
+//! in its queue is asked a second time. Each wait has a deadline; when it passes,
+//! [`Plugin::expired`] says what has not come.
 
 use serde::{Deserialize, Serialize};
 use trellis_plugin::serde_json::{Value as Json, json};
@@ -45,6 +47,8 @@ struct Upgrade {
 enum Step {
     /// The device was asked to download the file.
     Transferring,
+    /// It knew nothing of that, and was asked again.
+    TransferringAgain,
     /// The file is there; the device is to restart into it.
     Booting,
     /// The device has the version.
@@ -98,7 +102,9 @@ impl Plugin for FirmwareUpgrade {
         match upgrade.map(|it| it.step) {
             _ if running == *wanted => finish(cpe, wanted),
             None => download(cpe, &settings, wanted),
-            Some(Step::Transferring) => transferred(cpe, &settings, wanted, &running),
+            Some(step @ (Step::Transferring | Step::TransferringAgain)) => {
+                transferred(cpe, &settings, wanted, &running, &step)
+            }
             Some(Step::Booting) => booted(cpe, wanted, &running),
             Some(Step::Done) => fail(cpe, wanted, &format!("the device runs {running} again")),
             Some(Step::Failed) => Ok(()),
@@ -116,7 +122,7 @@ impl Plugin for FirmwareUpgrade {
     fn expired(cpe: &mut Cpe, _: Settings, _: &str) -> Result<()> {
         let Some(upgrade) = cpe.memory().get::<Upgrade>(KEY)? else { return Ok(()) };
         let missing = match upgrade.step {
-            Step::Transferring => "no TransferComplete came",
+            Step::Transferring | Step::TransferringAgain => "no TransferComplete came",
             Step::Booting => "the device did not restart",
             Step::Done | Step::Failed => return Ok(()),
         };
@@ -126,9 +132,13 @@ impl Plugin for FirmwareUpgrade {
 
 /// Step 1: the device is asked to download the file.
 fn download(cpe: &mut Cpe, settings: &Settings, wanted: &str) -> Result<()> {
-    // Noted before the request: whatever becomes of the session, it is asked for once.
+    // Noted before the request: what leaves is known to have left.
     note(cpe, wanted, Step::Transferring, "transferring")?;
     cpe.deadlines().set_in(KEY, settings.transfer_seconds)?;
+    ask(cpe, settings, wanted)
+}
+
+fn ask(cpe: &mut Cpe, settings: &Settings, wanted: &str) -> Result<()> {
     let status = cpe.download(Download {
         command_key: KEY.to_owned(),
         file_type: FIRMWARE.to_owned(),
@@ -145,7 +155,13 @@ fn download(cpe: &mut Cpe, settings: &Settings, wanted: &str) -> Result<()> {
 }
 
 /// Step 2: the transfer is over, or is still going on.
-fn transferred(cpe: &mut Cpe, settings: &Settings, wanted: &str, running: &str) -> Result<()> {
+fn transferred(
+    cpe: &mut Cpe,
+    settings: &Settings,
+    wanted: &str,
+    running: &str,
+    step: &Step,
+) -> Result<()> {
     let completed = cpe.completed_transfers();
     match completed.iter().find(|it| it.command_key == KEY) {
         Some(it) if it.fault_code == 0 => {
@@ -157,7 +173,21 @@ fn transferred(cpe: &mut Cpe, settings: &Settings, wanted: &str, running: &str) 
             let why = format!("the transfer failed: {} {}", it.fault_code, it.fault_text);
             fail(cpe, wanted, &why)
         }
+        None if *step == Step::Transferring && !is_queued(cpe)? => {
+            // The deadline of the first time stands, and there is no third one.
+            note(cpe, wanted, Step::TransferringAgain, "transferring")?;
+            ask(cpe, settings, wanted)
+        }
         None => Ok(()),
+    }
+}
+
+/// Whether the device has the transfer in its queue. One that cannot tell is waited for.
+fn is_queued(cpe: &mut Cpe) -> Result<bool> {
+    match cpe.all_queued_transfers() {
+        Ok(queue) => Ok(queue.iter().any(|it| it.command_key == KEY)),
+        Err(error) if error.is_lost() => Err(error),
+        Err(_) => Ok(true),
     }
 }
 

@@ -33,9 +33,9 @@ fn an_upgrade_goes_from_the_download_to_the_version_in_three_sessions() {
     assert!(bench.rpcs()[0].starts_with("Download"), "{:?}", bench.rpcs());
     assert_eq!(state(&bench), Some(&"transferring".into()));
 
-    // A session in between changes nothing, and asks for nothing again.
+    // A session in between changes nothing, and has nothing done again.
     session(&mut bench, &["2 PERIODIC"]).unwrap();
-    assert!(bench.rpcs().is_empty());
+    assert_eq!(bench.rpcs(), ["GetAllQueuedTransfers"]);
 
     bench.session(&["7 TRANSFER COMPLETE"], &[VERSION]).completed("upgrade", 0);
     bench.run::<FirmwareUpgrade>().unwrap();
@@ -47,6 +47,32 @@ fn an_upgrade_goes_from_the_download_to_the_version_in_three_sessions() {
     assert!(bench.deadlines().is_empty());
     session(&mut bench, &["2 PERIODIC"]).unwrap();
     assert!(bench.rpcs().is_empty());
+}
+
+#[test]
+fn a_device_that_knows_nothing_of_the_transfer_is_asked_a_second_time_and_no_third() {
+    let mut bench = bench();
+    session(&mut bench, &["2 PERIODIC"]).unwrap();
+    let deadlines = bench.deadlines().clone();
+    bench.forget_transfers().wait(60);
+    session(&mut bench, &["2 PERIODIC"]).unwrap();
+    assert_eq!(bench.rpcs().len(), 2, "{:?}", bench.rpcs());
+    assert!(bench.rpcs()[1].starts_with("Download"), "{:?}", bench.rpcs());
+    assert_eq!(bench.deadlines(), &deadlines, "the time is not given twice");
+    bench.forget_transfers();
+    session(&mut bench, &["2 PERIODIC"]).unwrap();
+    assert!(bench.rpcs().is_empty(), "{:?}", bench.rpcs());
+    let error = bench.expire::<FirmwareUpgrade>().unwrap().unwrap_err();
+    assert!(error.contains("no TransferComplete came"), "{error}");
+}
+
+#[test]
+fn a_device_that_cannot_tell_its_queue_is_waited_for() {
+    let mut bench = bench();
+    session(&mut bench, &["2 PERIODIC"]).unwrap();
+    bench.forget_transfers().fault("GetAllQueuedTransfers", 9000);
+    session(&mut bench, &["2 PERIODIC"]).unwrap();
+    assert_eq!(bench.rpcs(), ["GetAllQueuedTransfers"]);
 }
 
 #[test]
