@@ -70,7 +70,7 @@ pub(crate) struct PluginDetails {
     /// Whether it can be woken when a deadline passes.
     expires: bool,
     /// The limits of each of its runs.
-    limits: BTreeMap<&'static str, u64>,
+    limits: BTreeMap<String, u64>,
 }
 
 /// Something that operators can have a plugin do.
@@ -455,23 +455,7 @@ fn details(record: PluginRecord, active: Option<&Plugin>) -> PluginDetails {
     }
 }
 
-fn limits(plugin: &Plugin) -> BTreeMap<&'static str, u64> {
-    let it = plugin.limits();
-    let size = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
-    BTreeMap::from([
-        ("memory-bytes", size(it.memory_bytes)),
-        ("fuel", it.fuel),
-        ("wall-seconds", it.wall.as_secs()),
-        ("rpcs", it.rpcs.into()),
-        ("memory-store-bytes", size(it.memory_store_bytes)),
-        ("deadlines", size(it.deadlines)),
-        ("facts", size(it.facts)),
-        ("fact-bytes", size(it.fact_bytes)),
-        ("log-lines", it.log_lines.into()),
-        ("log-line-bytes", size(it.log_line_bytes)),
-        ("log-bytes", size(it.log_bytes)),
-        ("list-items", size(it.list_items)),
-        ("host-calls", it.host_calls.into()),
-        ("host-call-bytes", size(it.host_call_bytes)),
-    ])
+fn limits(plugin: &Plugin) -> BTreeMap<String, u64> {
+    let limits = serde_json::to_value(plugin.limits());
+    limits.and_then(serde_json::from_value).unwrap_or_default()
 }

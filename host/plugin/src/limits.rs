@@ -1,11 +1,13 @@
 //! What one run of a plugin may use.
 
-use serde::Deserialize;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 /// The limits of one run. The operator sets them; a manifest may wish for less or more, and gets
 /// at most what [`LimitsMax`] allows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Limits {
     /// Linear memory of the plugin, in bytes. Default 16 MiB.
     pub memory_bytes: usize,
@@ -13,6 +15,7 @@ pub struct Limits {
     /// device. Default 2,000,000,000, about an eighth of a second.
     pub fuel: u64,
     /// From the first instruction to the end, the device's answers included. Default 10 min.
+    #[serde(rename = "wall-seconds", with = "seconds")]
     pub wall: Duration,
     /// Requests to the device. Default 1,000.
     pub rpcs: u32,
@@ -151,6 +154,18 @@ impl Limits {
 }
 
 impl Limits {
+    /// These limits, and of what manifests wish for what another version was granted where that is
+    /// more.
+    pub fn at_least(self, other: &Self) -> Self {
+        Self {
+            memory_bytes: self.memory_bytes.max(other.memory_bytes),
+            fuel: self.fuel.max(other.fuel),
+            wall: self.wall.max(other.wall),
+            rpcs: self.rpcs.max(other.rpcs),
+            ..self
+        }
+    }
+
     /// These limits with what the operator sets for one plugin.
     pub(crate) fn with_own(self, own: &OwnLimits) -> Self {
         let wall = own.wall_seconds.map(Duration::from_secs);
@@ -170,6 +185,21 @@ impl Limits {
             host_calls: own.host_calls.unwrap_or(self.host_calls),
             host_call_bytes: own.host_call_bytes.unwrap_or(self.host_call_bytes),
         }
+    }
+}
+
+/// A time in seconds, as settings have it.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(time.as_secs())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_secs)
     }
 }
 

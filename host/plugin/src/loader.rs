@@ -275,6 +275,7 @@ async fn describe(
         record_bytes: 0,
         is_rehearsal: false,
         recorded_http: Vec::new(),
+        limits: None,
     };
     let limits = Arc::new(limits.clone());
     let wall = limits.wall.min(DESCRIBE_MAX);

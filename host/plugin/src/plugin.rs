@@ -62,6 +62,29 @@ impl Plugin {
         self.manifest.admit
     }
 
+    /// The world that it is of: the contract's name for it, or the optional interfaces that it
+    /// exports beside what every plugin does.
+    pub fn world(&self) -> String {
+        let hooks = &self.hooks;
+        let optional = [
+            hooks.actions.is_some().then_some("actions"),
+            hooks.admission.is_some().then_some("admission"),
+            hooks.expiry.is_some().then_some("expiry"),
+        ];
+        let exported: Vec<&str> = optional.into_iter().flatten().collect();
+        let contract = format!("{}/", crate::imports::CONTRACT);
+        let version =
+            self.imports.iter().find_map(|it| Some(it.strip_prefix(&contract)?.split_once('@')?.1));
+        let version = version.unwrap_or(crate::imports::CONTRACT_VERSION);
+        match exported.as_slice() {
+            [] => format!("{contract}vendor-plugin@{version}"),
+            all if all.len() == optional.len() => {
+                format!("{contract}full-vendor-plugin@{version}")
+            }
+            some => format!("{contract}vendor-plugin@{version} with {}", some.join(" and ")),
+        }
+    }
+
     /// Whether it can be woken when a deadline passes.
     pub fn expires(&self) -> bool {
         self.hooks.expiry.is_some()

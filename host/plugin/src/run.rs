@@ -122,10 +122,10 @@ impl Drop for Run {
 async fn run(
     plugin: Arc<Plugin>,
     hook: Hook,
-    context: Context,
+    mut context: Context,
     asks: mpsc::Sender<Ask>,
 ) -> Finished {
-    let limits = Arc::clone(&plugin.limits);
+    let limits = Arc::clone(context.limits.get_or_insert_with(|| Arc::clone(&plugin.limits)));
     let wall = limits.wall;
     let Ok(_permit) = plugin.engine.permits.try_acquire() else {
         limit_reached("plugin_runs");

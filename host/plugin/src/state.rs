@@ -81,6 +81,8 @@ pub struct Context {
     pub is_rehearsal: bool,
     /// What answers requests over HTTP in a run over a recording; elsewhere nothing.
     pub recorded_http: Vec<Exchange>,
+    /// What the run may use, where that is not what its plugin may: in a run over a recording.
+    pub limits: Option<Arc<Limits>>,
 }
 
 /// How much may be asked of a device at once, beside what the standard allows.

@@ -13,6 +13,7 @@ use trellis_cwmp::{
 
 use crate::exchange::Exchange;
 use crate::hook::{Admission, Answer, Hook};
+use crate::limits::Limits;
 use crate::recording::{Call, Recording, Rpc};
 use crate::redact::{Redactor, without_marks};
 use crate::scrub::Scrubber;
@@ -66,6 +67,8 @@ pub struct Input {
     pub settings: String,
     /// What random numbers that need not be secret were made of.
     pub seed: u64,
+    /// What it could use.
+    pub limits: Option<Limits>,
 }
 
 /// A call of the host.
@@ -233,6 +236,7 @@ impl Transcript {
             record_bytes,
             is_rehearsal: true,
             recorded_http: self.calls.iter().filter_map(CallRecord::exchange).cloned().collect(),
+            limits: None,
         };
         for message in &input.messages {
             context.add_message(read(message)?);
@@ -312,6 +316,7 @@ fn input(context: &Context, settings: String, redactor: &mut Redactor) -> Input 
         deadlines: context.notes.deadlines.clone(),
         settings,
         seed: context.seed,
+        limits: context.limits.as_deref().cloned(),
     }
 }
 

@@ -146,6 +146,7 @@ impl Rehearsal {
             record_bytes: RECORD_BYTES,
             is_rehearsal: true,
             recorded_http: Vec::new(),
+            limits: None,
         };
         // What comes with the event for a transfer that has ended.
         for event in events.iter().map(|event| read_event(event)) {

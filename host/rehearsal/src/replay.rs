@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use trellis_cwmp::*;
-use trellis_plugin_host::{Next, Outcome, Plugin, Redactor, Rpc, Run, Transcript, comparable};
+use trellis_plugin_host::{
+    Limits, Next, Outcome, Plugin, Redactor, Rpc, Run, Transcript, comparable,
+};
 
 use crate::device::UNKNOWN_TIME;
 use crate::differences::{Difference, differences};
@@ -35,8 +37,13 @@ struct Recorded {
     values: BTreeMap<String, (String, ValueType)>,
 }
 
-/// Runs a plugin over a transcript. Fails where the transcript cannot be run again.
-pub async fn replay(plugin: Arc<Plugin>, transcript: &Transcript) -> Result<Replayed, String> {
+/// Runs a plugin over a transcript, within these limits instead of its own if there are any. Fails
+/// where the transcript cannot be run again.
+pub async fn replay(
+    plugin: Arc<Plugin>,
+    transcript: &Transcript,
+    limits: Option<Limits>,
+) -> Result<Replayed, String> {
     if transcript.is_cut {
         return Err("the recording was too large to be kept whole".to_owned());
     }
@@ -45,7 +52,8 @@ pub async fn replay(plugin: Arc<Plugin>, transcript: &Transcript) -> Result<Repl
     {
         return Err(format!("it ended by the clock ({kind}), which a replay does not have"));
     }
-    let context = transcript.context(RECORD_BYTES)?;
+    let mut context = transcript.context(RECORD_BYTES)?;
+    context.limits = limits.map(Arc::new);
     let mut recorded = Recorded::of(transcript)?;
     let mut unanswered = Vec::new();
     let mut run = Run::start(plugin, transcript.hook.clone(), context);

@@ -184,6 +184,7 @@ impl Visit {
             record_bytes: acs.settings.record_bytes,
             is_rehearsal: false,
             recorded_http: Vec::new(),
+            limits: None,
         };
         self.undelivered().for_each(|message| context.add_message(message));
         Ok(context)

@@ -59,62 +59,110 @@ const DEADLINES_MAX: usize = 10;
 /// `trellis plugin check`.
 pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
     let wasm = read(&arguments.file)?;
-    let bytes = wasm.len();
     let began = Instant::now();
     let plugin =
         load(wasm).map_err(|why| anyhow::anyhow!("{}: {why}", arguments.file.display()))?;
     let seconds = began.elapsed().as_secs_f64();
+    if arguments.json {
+        return output::json(&found(&plugin, seconds));
+    }
+    output::print(&shown(&plugin, seconds));
+    Ok(())
+}
+
+/// What a file is, for machines.
+fn found(plugin: &Plugin, seconds: f64) -> Value {
     let manifest = &plugin.manifest;
     let matchers: Vec<String> = manifest.matchers.iter().map(ToString::to_string).collect();
-    let found = json!({
+    let actions = manifest.actions.iter().map(|(name, action)| {
+        let told = json!({ "description": action.description, "schema": action.schema });
+        (name.clone(), told)
+    });
+    json!({
         "name": manifest.name,
         "version": manifest.version,
         "description": manifest.description,
-        "world": "trellis:acs/vendor-plugin@0.1",
-        "bytes": bytes,
+        "world": plugin.world(),
+        "bytes": plugin.bytes,
         "compile-seconds": seconds,
         "sha256": plugin.digest,
         "imports": plugin.imports,
         "matchers": matchers,
-        "actions": manifest.actions.keys().collect::<Vec<_>>(),
+        "actions": actions.collect::<serde_json::Map<_, _>>(),
         "admits": plugin.admits(),
         "expires": plugin.expires(),
         "settings-schema": manifest.settings.schema,
         "defaults": manifest.settings.defaults,
+        "limits": plugin.limits(),
+    })
+}
+
+/// What a file is, for people.
+fn shown(plugin: &Plugin, seconds: f64) -> String {
+    let manifest = &plugin.manifest;
+    let matchers: Vec<String> = manifest.matchers.iter().map(ToString::to_string).collect();
+    let actions = manifest.actions.iter().map(|(name, action)| {
+        let fields = fields(&action.schema, &serde_json::Map::new()).join("; ");
+        format!("{name} ({fields}) {}", action.description)
     });
-    if arguments.json {
-        return output::json(&found);
-    }
-    let list = |items: &[String]| {
-        if items.is_empty() { "none".to_owned() } else { items.join("\n              ") }
-    };
-    let actions: Vec<String> = manifest.actions.keys().cloned().collect();
     let mut hooks = vec!["describe", "provision"];
-    hooks.extend((!actions.is_empty()).then_some("actions"));
+    hooks.extend((!manifest.actions.is_empty()).then_some("actions"));
     hooks.extend(plugin.admits().then_some("admission"));
     hooks.extend(plugin.expires().then_some("expiry"));
-    output::print(&format!(
-        "{} {} is a plugin that this version of trellis runs\n\
-         world         trellis:acs/vendor-plugin@0.1\n\
-         hooks         {}\n\
-         size          {bytes} bytes\n\
-         compiled in   {seconds:.1} s\n\
-         sha256        {}\n\
-         matchers      {}\n\
-         actions       {}\n\
-         imports       {}\n",
+    let limits = plugin.limits();
+    let mut text = format!(
+        "{} {} is a plugin that this version of trellis runs\n",
         bold(&manifest.name),
-        manifest.version,
-        hooks.join(" "),
-        plugin.digest,
-        list(&matchers),
-        list(&actions),
-        list(&plugin.imports),
-    ));
-    if matchers.is_empty() {
-        output::print("it has no matcher: it serves only devices that are pinned to it\n");
+        manifest.version
+    );
+    for (name, lines) in [
+        ("world", vec![plugin.world()]),
+        ("hooks", vec![hooks.join(" ")]),
+        ("size", vec![format!("{} bytes", plugin.bytes)]),
+        ("compiled in", vec![format!("{seconds:.1} s")]),
+        ("sha256", vec![plugin.digest.clone()]),
+        ("matchers", matchers),
+        ("settings", fields(&manifest.settings.schema, &manifest.settings.defaults)),
+        ("actions", actions.collect()),
+        (
+            "limits",
+            vec![format!(
+                "{} MiB of memory, {} million fuel, {} s, {} requests",
+                limits.memory_bytes >> 20,
+                limits.fuel / 1_000_000,
+                limits.wall.as_secs(),
+                limits.rpcs
+            )],
+        ),
+        ("imports", plugin.imports.clone()),
+    ] {
+        let lines = if lines.is_empty() { vec!["none".to_owned()] } else { lines };
+        for (number, line) in lines.iter().enumerate() {
+            text.push_str(&format!("{:<14}{line}\n", if number == 0 { name } else { "" }));
+        }
     }
-    Ok(())
+    if manifest.matchers.is_empty() {
+        text.push_str("it has no matcher: it serves only devices that are pinned to it\n");
+    }
+    text
+}
+
+/// The fields of an object that a schema speaks of: their types, and their defaults.
+fn fields(schema: &Value, defaults: &serde_json::Map<String, Value>) -> Vec<String> {
+    let named = schema.get("properties").and_then(Value::as_object);
+    let mut names: Vec<&String> = named.into_iter().flat_map(serde_json::Map::keys).collect();
+    names.extend(defaults.keys().filter(|name| !named.is_some_and(|it| it.contains_key(*name))));
+    let field = |name: &String| {
+        let kind = named.and_then(|it| it.get(name)?.get("type"));
+        let kind = match kind {
+            Some(Value::String(kind)) => format!(": {kind}"),
+            Some(kinds) => format!(": {kinds}"),
+            None => String::new(),
+        };
+        let default = defaults.get(name).map(|it| format!(" = {it}")).unwrap_or_default();
+        format!("{name}{kind}{default}")
+    };
+    names.into_iter().map(field).collect()
 }
 
 /// `trellis plugin test`.

@@ -33,7 +33,8 @@ pub(crate) enum DeviceCommand {
         /// Its arguments, as JSON.
         #[arg(default_value = "{}")]
         arguments: String,
-        /// How long to wait for the device, in seconds; 0 only queues it.
+        /// How long to wait for the device, in seconds; 0 only queues it. When the time is over the
+        /// action stays queued, and the command fails.
         #[arg(long, value_name = "SECONDS", default_value_t = 60)]
         wait: u64,
     },
@@ -155,6 +156,14 @@ pub(crate) fn run(command: &DeviceCommand, api: &ApiArguments) -> anyhow::Result
         });
     }
     anyhow::ensure!(!failed, "the action failed");
+    if let DeviceCommand::Action { id, wait: 1.., .. } = command {
+        anyhow::ensure!(
+            text(&answer, "state") == "done",
+            "the device has not done it yet; it stays queued, and `trellis device actions {id} {}` \
+             tells what becomes of it",
+            number(&answer, "id")
+        );
+    }
     let is_called =
         !matches!(command, DeviceCommand::Call { .. }) || text(&answer, "outcome") == "accepted";
     anyhow::ensure!(is_called, "the device does not come");

@@ -69,7 +69,12 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
         for session in sessions {
             found.sessions += 1;
             for transcript in &session.runs {
-                let replayed = runtime.block_on(replay(plugin.clone(), transcript));
+                // As the server ran it: what operators set for the plugin is not known here.
+                let limits = transcript.input.limits.clone().map(|then| {
+                    let is_the_same = session.digest == plugin.digest;
+                    if is_the_same { then } else { then.at_least(plugin.limits()) }
+                });
+                let replayed = runtime.block_on(replay(plugin.clone(), transcript, limits));
                 found.take(&session, transcript.hook.name(), replayed, arguments.show);
             }
         }
