@@ -77,12 +77,23 @@ impl Server {
 
     /// Asks the API as a program does: the status and the answer's JSON.
     pub(crate) fn api(&self, method: &str, path: &str, body: &[u8]) -> (u16, Value) {
+        self.api_as(&self.token(), method, path, body)
+    }
+
+    /// The same with another token.
+    pub(crate) fn api_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: &[u8],
+    ) -> (u16, Value) {
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
         let agent = ureq::Agent::from(config);
         let request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.operator))
-            .header("Authorization", format!("Bearer {}", self.token()))
+            .header("Authorization", format!("Bearer {token}"))
             .body(body)
             .expect("a request");
         let mut answer = agent.run(request).expect("an answer");
@@ -288,19 +299,20 @@ pub(crate) fn device_with(model: &str, number: u32, options: Options) -> Cpe {
 
 /// A simulated device that the guest plugin serves as `behaviour` says.
 pub(crate) fn guest(behaviour: &str, number: u32) -> Cpe {
-    let model = Model::built_in("tr181").expect("a model");
-    let mut identity = Identity::numbered(&model, "G", number);
-    identity.manufacturer = "Guest".to_owned();
-    identity.product_class = behaviour.to_owned();
-    Cpe::new(Arc::new(model), identity, Arc::new(Options::default()))
+    identified("Guest", behaviour, number)
 }
 
 /// A simulated device that the plugin `gate` serves as `behaviour` says.
 pub(crate) fn at_the_gate(behaviour: &str, number: u32) -> Cpe {
+    identified("Gate", behaviour, number)
+}
+
+/// A simulated device of this manufacturer and product class.
+pub(crate) fn identified(manufacturer: &str, product_class: &str, number: u32) -> Cpe {
     let model = Model::built_in("tr181").expect("a model");
     let mut identity = Identity::numbered(&model, "G", number);
-    identity.manufacturer = "Gate".to_owned();
-    identity.product_class = behaviour.to_owned();
+    identity.manufacturer = manufacturer.to_owned();
+    identity.product_class = product_class.to_owned();
     Cpe::new(Arc::new(model), identity, Arc::new(Options::default()))
 }
 

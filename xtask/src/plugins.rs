@@ -9,12 +9,13 @@ use crate::steps::{announce, binary, cargo, root, run, target, works};
 
 /// The workspaces of plugins in Rust, and the folder in `target` that each one's files go to: those
 /// that ship, the examples, and those that tests use.
-pub(crate) const WORKSPACES: [(&str, &str); 5] = [
+pub(crate) const WORKSPACES: [(&str, &str); 6] = [
     ("plugins", "plugins"),
     ("plugins/examples/firmware", "examples/firmware"),
     ("plugins/examples/rust", "examples/rust"),
     ("tests/guests", "guests"),
     ("tests/guests-http", "guests-http"),
+    ("tests/guests-bare", "guests-bare"),
 ];
 
 /// Of these, the ones that have tests of their own.

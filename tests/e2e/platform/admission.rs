@@ -1,6 +1,6 @@
 //! Plugins that decide at the Inform whether a device may come in.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use trellis_store::DeviceKey;
 
 use crate::raw::{connect, inform, post};
@@ -29,7 +29,7 @@ async fn a_device_that_is_refused_gets_the_plugins_fault_and_leaves_nothing_behi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_device_in_quarantine_is_recorded_and_asked_nothing_and_its_events_wait() {
+async fn a_device_in_quarantine_is_recorded_and_asked_nothing() {
     let server = Server::start(&guests());
     for (behaviour, reason) in [("quarantine", "it looks odd"), ("panic", "the gate breaks")] {
         let mut cpe = at_the_gate(behaviour, 1);
@@ -46,6 +46,27 @@ async fn a_device_in_quarantine_is_recorded_and_asked_nothing_and_its_events_wai
         &Value::Null,
     );
     assert_eq!(faults[0]["kind"], "panic", "{faults}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_device_told_in_quarantine_waits_until_the_plugin_lets_it_in() {
+    let server = Server::start(&guests());
+    let path = "/plugins/gate/settings";
+    server.api_ok("PUT", path, &json!({ "quarantine": true }));
+    let mut cpe = at_the_gate("events", 1);
+    cpe.session(&server.url()).await.expect("a session");
+    let device = format!("/devices/{}", key(&cpe));
+    let shown = server.api_ok("GET", &device, &Value::Null);
+    assert_eq!((&shown["quarantined"], &shown["facts"]), (&json!(true), &json!({})), "{shown}");
+    server.api_ok("PUT", path, &json!({}));
+    cpe.queue_event("2 PERIODIC", "");
+    cpe.session(&server.url()).await.expect("a session");
+    let shown = server.api_ok("GET", &device, &Value::Null);
+    assert_eq!(shown["quarantined"], false);
+    let events = shown["facts"]["gate.events"]["value"].as_str().expect("a fact");
+    for wanted in ["0 BOOTSTRAP", "2 PERIODIC"] {
+        assert!(events.contains(wanted), "{wanted}: {events}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

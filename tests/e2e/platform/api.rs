@@ -145,6 +145,31 @@ async fn every_error_is_a_problem_also_those_that_no_handler_makes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_who_revoke_the_last_two_tokens_at_once_do_not_lock_everybody_out() {
     let server = std::sync::Arc::new(Server::start(&guests()));
+    let mut last = ("first".to_owned(), server.token());
+    for round in 0..8 {
+        let name = format!("other-{round}");
+        let body = json!({ "name": name }).to_string();
+        let (status, made) = server.api_as(&last.1, "POST", "/tokens", body.as_bytes());
+        assert_eq!(status, 201, "{made}");
+        let other = (name, made["token"].as_str().expect("a token").to_owned());
+        // Each revokes the other's.
+        let revoking = [(&last, &other), (&other, &last)].map(|((_, mine), (theirs, _))| {
+            let (server, mine) = (std::sync::Arc::clone(&server), mine.clone());
+            let path = format!("/tokens/{theirs}");
+            std::thread::spawn(move || server.api_as(&mine, "DELETE", &path, b"").0)
+        });
+        let revoked = revoking.map(|it| it.join().expect("an answer"));
+        assert_eq!(revoked.iter().filter(|it| **it == 204).count(), 1, "{revoked:?}");
+        let works = |token: &str| server.api_as(token, "GET", "/tokens", b"").0 == 200;
+        let left: Vec<_> = [last, other].into_iter().filter(|(_, token)| works(token)).collect();
+        let [left] = <[_; 1]>::try_from(left).expect("one is left");
+        last = left;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_make_a_token_of_one_name_at_once_one_gets_it() {
+    let server = std::sync::Arc::new(Server::start(&guests()));
     for round in 0..5 {
         let name = format!("other-{round}");
         let body = json!({ "name": name }).to_string();

@@ -8,6 +8,7 @@ mod commands;
 mod deadlines;
 mod http;
 mod languages;
+mod misbehaviour;
 mod replay;
 mod settings;
 mod versions;

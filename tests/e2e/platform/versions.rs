@@ -1,5 +1,9 @@
 //! Versions of plugins: loaded, tried, taken back, and never in the way of a session.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::Value;
 
 use super::{file, version};
@@ -196,34 +200,84 @@ async fn a_version_on_trial_serves_its_share_always_the_same_and_is_taken_back_w
     }
 }
 
+/// Sessions of ever new devices until the changes are over: how many there were, and the versions that
+/// served them. Each third device has an action queued, which is to be done.
+async fn visits(server: Arc<Server>, over: Arc<AtomicBool>, worker: u32) -> (u32, HashSet<String>) {
+    let (mut sessions, mut versions) = (0, HashSet::new());
+    while !over.load(Ordering::SeqCst) {
+        let behaviour = if worker % 3 == 0 {
+            "four"
+        } else if worker % 3 == 1 {
+            "version"
+        } else {
+            "remember"
+        };
+        let mut cpe = guest(behaviour, worker * 10_000 + sessions);
+        let device = format!("/devices/{}", key(&cpe));
+        cpe.session(&server.url()).await.expect("a session");
+        sessions += 1;
+        if behaviour == "remember" {
+            let path = format!("{device}/actions/echo?call=false");
+            let queued = server.api_ok("POST", &path, &serde_json::json!({ "text": "x" }));
+            cpe.session(&server.url()).await.expect("a session");
+            sessions += 1;
+            let path = format!("{device}/actions/{}", queued["id"]);
+            let ended = server.api_ok("GET", &path, &Value::Null);
+            assert_eq!(ended["state"], "done", "{ended}");
+        }
+        let recorded = server.api_ok("GET", &format!("{device}/sessions"), &Value::Null);
+        for session in recorded.as_array().expect("sessions") {
+            assert_eq!(session["outcome"], "ok", "{session}");
+        }
+        let shown = server.api_ok("GET", &device, &Value::Null);
+        assert_eq!(
+            server.api_ok("GET", &format!("{device}/faults"), &Value::Null),
+            Value::from([0; 0])
+        );
+        versions.extend(shown["facts"]["guest.version"]["value"].as_str().map(str::to_owned));
+    }
+    (sessions, versions)
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn loading_and_rolling_back_under_load_costs_no_session() {
-    let server = std::sync::Arc::new(Server::start(&guests()));
-    let running: Vec<_> = (0..8)
-        .map(|worker| {
-            let server = std::sync::Arc::clone(&server);
-            tokio::spawn(async move {
-                for round in 0..12 {
-                    let mut cpe = guest("four", worker * 100 + round);
-                    cpe.session(&server.url()).await.expect("a session");
-                    let line = server.session(&key(&cpe), 0);
-                    assert_eq!(line["outcome"], "ok", "{line}");
-                }
-            })
-        })
+async fn loading_rolling_back_and_trying_versions_under_load_costs_no_session() {
+    let folder = tempfile::tempdir().expect("a folder");
+    file(folder.path(), "scripted.wasm", &version("7.0.1", false));
+    let server = Arc::new(Server::start(folder.path()));
+    let over = Arc::new(AtomicBool::new(false));
+    let running: Vec<_> = (0..9)
+        .map(|worker| tokio::spawn(visits(Arc::clone(&server), Arc::clone(&over), worker)))
         .collect();
-    let changes = std::sync::Arc::clone(&server);
+    let changes = Arc::clone(&server);
     let changing = tokio::task::spawn_blocking(move || {
-        for number in 2..8 {
+        for number in 2..5 {
             let wasm = version(&format!("7.0.{number}"), false);
             assert_eq!(changes.api("POST", "/plugins", &wasm).0, 201);
             assert_eq!(changes.api("POST", "/plugins/scripted/rollback", b"").0, 200);
         }
+        let tried = version("7.0.5", false);
+        assert_eq!(changes.api("POST", "/plugins?trial=50", &tried).0, 201);
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        assert_eq!(changes.api("POST", "/plugins/scripted/promote", b"").0, 200);
+        file(folder.path(), "scripted.wasm", &version("7.0.6", false));
+        until("the file has taken over", || {
+            changes.api_ok("GET", "/plugins/scripted", &Value::Null)["version"] == "7.0.6"
+        });
+        std::thread::sleep(std::time::Duration::from_millis(500));
     });
+    let changed = changing.await;
+    over.store(true, Ordering::SeqCst);
+    let (mut sessions, mut versions) = (0, HashSet::new());
     for worker in running {
-        worker.await.expect("every session ends well");
+        let (more, seen) = worker.await.expect("every session ends well");
+        sessions += more;
+        versions.extend(seen);
     }
-    changing.await.expect("every change is made");
+    changed.expect("every change is made");
+    assert!(sessions > 50, "{sessions}");
+    for wanted in ["7.0.1", "7.0.5", "7.0.6"] {
+        assert!(versions.contains(wanted), "{wanted} served nobody: {versions:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,10 @@ impl Plugin for Gate {
             .admits()
     }
 
-    fn admit(cpe: &Cpe, _: Value) -> Admission {
+    fn admit(cpe: &Cpe, settings: Value) -> Admission {
+        if settings["quarantine"] == true {
+            return Admission::Quarantine("the operator says so".to_owned());
+        }
         match cpe.device().product_class.as_str() {
             "refuse" => Admission::Refuse { code: 8801, text: "not this one".to_owned() },
             "wrong-code" => Admission::Refuse { code: 200, text: "no such code".to_owned() },
@@ -54,6 +57,10 @@ impl Plugin for Gate {
                 }
                 cpe.deadlines().clear("reboot");
                 cpe.fact("gate.in-time", true)
+            }
+            "events" => {
+                let codes: Vec<String> = cpe.events().into_iter().map(|it| it.code).collect();
+                cpe.fact("gate.events", codes.join(", "))
             }
             _ => Ok(()),
         }

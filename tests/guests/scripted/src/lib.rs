@@ -110,6 +110,7 @@ impl Plugin for Scripted {
             "chatter" => loop {
                 cpe.log().info("x");
             },
+            "limits" => limits(cpe),
             "trap-after-notes" => {
                 cpe.memory().set("before", "kept")?;
                 cpe.get_many(["Device.DeviceInfo.SoftwareVersion"])?;
@@ -263,6 +264,30 @@ fn refused(cpe: &mut Cpe) -> Result<()> {
         cpe.fact(&format!("refused.{name}"), said)?;
     }
     Ok(())
+}
+
+/// Passes limits that do not end the run, which the operator has set low, and publishes what it is
+/// told then.
+fn limits(cpe: &mut Cpe) -> Result<()> {
+    let memory = cpe.memory().set("memory", &"x".repeat(100));
+    let deadlines = (0..3).try_for_each(|it| cpe.deadlines().set_in(&format!("no-{it}"), 3_600));
+    let fact = cpe.fact("long", "x".repeat(201));
+    let list = cpe.get_many((0..6).map(|it| format!("Device.Time.NTPServer{it}"))).map(|_| ());
+    for _ in 0..5 {
+        cpe.log().info("a line");
+    }
+    for (name, told) in
+        [("memory", memory), ("deadlines", deadlines), ("fact-bytes", fact), ("list-items", list)]
+    {
+        let told = told.err().map_or_else(|| "nothing".to_owned(), |error| error.to_string());
+        cpe.fact(&format!("limit.{name}"), told)?;
+    }
+    let mut facts = (0..9).map(|it| cpe.fact(&format!("number-{it}"), 1));
+    match facts.find_map(Result::err) {
+        // There is room for it: this fact is one that is known.
+        Some(error) => cpe.fact("number-0", error.to_string()),
+        None => Ok(()),
+    }
 }
 
 /// Notes that the session was lost, and that it stays lost.

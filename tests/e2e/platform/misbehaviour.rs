@@ -1,0 +1,151 @@
+//! Plugins that do in one hook or another what no plugin should: it ends, is told by name, and harms
+//! nobody else.
+
+use serde_json::{Value, json};
+
+use super::{file, replaced};
+use crate::server::{Server, built, guest, guests, identified, key, until};
+
+/// The plugin whose hooks misbehave.
+fn bare() -> std::path::PathBuf {
+    built("guests-bare")
+}
+
+fn faults(server: &Server, device: &str) -> Value {
+    server.api_ok("GET", &format!("/devices/{device}/faults"), &Value::Null)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_whose_describe_traps_loops_or_answers_nonsense_is_refused_and_changes_nothing() {
+    let server = Server::start(&guests());
+    let before = server.api_ok("GET", "/plugins", &Value::Null);
+    let wasm = std::fs::read(bare().join("bare.wasm")).expect("the guest");
+    let folder = tempfile::tempdir().expect("a folder");
+    for (how, wanted) in [
+        (b"describe:trap", "its describe() failed: "),
+        (b"describe:loop", "its describe() failed: the CPU limit of 2000000000 fuel is reached"),
+        (b"describe:half", "its manifest is not usable: EOF while parsing"),
+        (b"describe:list", "its manifest is not usable: "),
+    ] {
+        let bad = replaced(wasm.clone(), b"describe:well", how);
+        let (status, answer) = server.api("POST", "/plugins", &bad);
+        assert_eq!(status, 422, "{answer}");
+        let detail = answer["detail"].as_str().expect("a detail");
+        assert!(detail.contains(wanted), "{wanted}: {detail}");
+        let bad = file(folder.path(), "bad.wasm", &bad);
+        let (ok, text) = server.trellis(&["plugin", "check", bad.to_str().expect("a path")]);
+        assert!(!ok && text.contains(wanted), "{wanted}: {text}");
+    }
+    assert_eq!(server.api_ok("GET", "/plugins", &Value::Null), before);
+    assert_eq!(server.api("POST", "/plugins", &wasm).0, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_action_that_misbehaves_fails_with_the_limit_that_it_reached_and_the_next_one_runs() {
+    let config = "[plugins.for.bare]\nlimits = { rpcs = 20, fuel = 200000000 }\n";
+    let server = Server::with_config(&bare(), config);
+    let mut cpe = identified("Bare", "well", 1);
+    cpe.session(&server.url()).await.expect("a session");
+    let device = key(&cpe).to_string();
+    for (action, wanted) in [
+        ("loop", "the CPU limit of 200000000 fuel is reached"),
+        ("flood", "the limit of 20 requests in one session is reached"),
+        ("no-json", "the result is not JSON"),
+    ] {
+        let path = format!("/devices/{device}/actions/{action}?call=false");
+        let queued = server.api_ok("POST", &path, &json!({}));
+        cpe.session(&server.url()).await.expect("a session that ends with 204");
+        let path = format!("/devices/{device}/actions/{}", queued["id"]);
+        let ended = server.api_ok("GET", &path, &Value::Null);
+        assert_eq!(ended["state"], "failed", "{ended}");
+        assert!(ended["error"].to_string().contains(wanted), "{wanted}: {ended}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admit_that_misbehaves_quarantines_the_device_and_says_why() {
+    let config = "[plugins.for.bare]\nlimits = { wall-seconds = 1, host-calls = 500 }\n";
+    let server = Server::with_config(&bare(), config);
+    for (number, (behaviour, kind, wanted)) in [
+        ("admit-loop", "fuel", "the CPU limit of 2000000000 fuel is reached"),
+        ("admit-flood", "calls", "the limit of 500 calls of the host in one run is reached"),
+        ("admit-allocate", "memory", "the memory limit of 16777216 bytes is reached"),
+        ("admit-sleep", "wall-time", "the wall-time limit of 1 s is reached"),
+        ("admit-panic", "panic", "this guest panics on purpose"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut cpe = identified("Bare", behaviour, u32::try_from(number).expect("few"));
+        let report = cpe.session(&server.url()).await.expect("a session");
+        assert!(report.requests.is_empty(), "{behaviour}: {:?}", report.methods());
+        let device = key(&cpe).to_string();
+        let shown = server.api_ok("GET", &format!("/devices/{device}"), &Value::Null);
+        assert_eq!(shown["quarantined"], true, "{behaviour}");
+        let faults = faults(&server, &device);
+        assert_eq!(faults[0]["kind"], kind, "{behaviour}: {faults}");
+        assert!(faults[0]["message"].to_string().contains(wanted), "{behaviour}: {faults}");
+    }
+    let mut well = identified("Bare", "well", 99);
+    well.session(&server.url()).await.expect("a session");
+    assert_eq!(server.facts(&key(&well), 0)["bare.served"], "true");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_that_misbehaves_is_a_fault_of_the_device_and_others_are_woken_all_the_same() {
+    let config = "[plugins.for.bare]\nlimits = { wall-seconds = 1, host-calls = 500 }\n";
+    let server = Server::with_config(&bare(), config);
+    let expected = [
+        ("expired-loop", "fuel"),
+        ("expired-flood", "calls"),
+        ("expired-allocate", "memory"),
+        ("expired-sleep", "wall-time"),
+        ("expired-panic", "panic"),
+    ];
+    let mut devices = Vec::new();
+    for (number, (behaviour, _)) in (1..).zip(expected) {
+        let mut cpe = identified("Bare", behaviour, number);
+        cpe.session(&server.url()).await.expect("a session");
+        devices.push(key(&cpe).to_string());
+    }
+    for (device, (behaviour, kind)) in devices.iter().zip(expected) {
+        until("the deadline has passed", || faults(&server, device)[0].is_object());
+        assert_eq!(faults(&server, device)[0]["kind"], kind, "{behaviour}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_sleeps_is_ended_at_the_wall_time_limit_and_its_session_ends_well() {
+    let config = "[plugins.for.scripted]\nlimits = { wall-seconds = 1 }\n";
+    let server = Server::with_config(&guests(), config);
+    let mut cpe = guest("sleep", 1);
+    cpe.session(&server.url()).await.expect("a session that ends with 204");
+    let faults = faults(&server, key(&cpe).as_str());
+    assert_eq!(faults[0]["kind"], "wall-time", "{faults}");
+    let message = faults[0]["message"].to_string();
+    assert!(message.contains("the wall-time limit of 1 s is reached"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_does_not_end_a_run_is_told_to_the_plugin_with_its_value() {
+    let limits = "memory-store-bytes = 100, deadlines = 2, facts = 6, fact-bytes = 200, \
+                  list-items = 5, log-lines = 3";
+    let config = format!("[plugins.for.scripted]\nlimits = {{ {limits} }}\n");
+    let server = Server::with_config(&guests(), &config);
+    let mut cpe = guest("limits", 1);
+    cpe.session(&server.url()).await.expect("a session");
+    let facts = server.facts(&key(&cpe), 0);
+    for (name, wanted) in [
+        ("limit.memory", "the memory would hold 108 bytes; the limit is 100"),
+        ("limit.deadlines", "one device can have 2 deadlines of a plugin"),
+        ("limit.fact-bytes", "long has 201 bytes; the limit is 200"),
+        ("limit.list-items", "there are 6 names; the limit is 5"),
+        ("number-0", "one run can publish 6 facts"),
+    ] {
+        let said = facts.get(name).map_or("nothing", String::as_str);
+        assert!(said.contains(wanted), "{name}: {said}");
+    }
+    let told = faults(&server, key(&cpe).as_str());
+    let told: Vec<_> = told.as_array().expect("faults").iter().map(|it| &it["kind"]).collect();
+    assert!(told.contains(&&json!("memory-store")) && told.contains(&&json!("log")), "{told:?}");
+}
