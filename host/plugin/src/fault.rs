@@ -3,6 +3,7 @@
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
+use crate::secrets::Secrets;
 use crate::state::RunState;
 
 /// What kind of fault ended a run.
@@ -92,7 +93,14 @@ impl FaultKind {
 
 impl RunFault {
     pub(crate) fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: cut(message.into(), MESSAGE_BYTES_MAX), backtrace: Vec::new() }
+        Self { kind, message: message.into(), backtrace: Vec::new() }
+    }
+
+    /// The same as others may see it: without secrets, and not longer than is kept.
+    pub(crate) fn shown(self, secrets: &mut Secrets) -> Self {
+        // In this order: of a secret that is cut in two, neither part would be found.
+        let message = cut(secrets.out_of(&self.message), MESSAGE_BYTES_MAX);
+        Self { message, ..self }
     }
 
     /// Explains the error that a call into the plugin ended with.

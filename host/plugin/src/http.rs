@@ -17,8 +17,11 @@ use wasmtime_wasi_http::{
 
 use crate::exchange::{Content, Exchange, HttpAnswer, HttpFailure};
 use crate::fault::limit_reached;
-use crate::recording::Recorder;
+use crate::recording::{ExchangeRecorder, Recorder};
 use crate::state::RunState;
+
+/// How much is told of a request that a recording cannot answer.
+const UNANSWERED_CHARACTERS: usize = 1_000;
 
 /// How much of it there is for one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,14 +124,19 @@ impl Gate {
         std::mem::take(&mut replay.lock().unwrap_or_else(PoisonError::into_inner).unanswered)
     }
 
-    /// Whether a request may leave.
-    fn check(&mut self, uri: &http::Uri) -> Result<(), Error> {
-        // Those that may not leave count too: there must be an end to them.
+    /// Counts a request. Those that may not leave count too: there must be an end to them.
+    fn count(&mut self) -> Result<(), Error> {
         self.sent = self.sent.saturating_add(1);
         if self.sent > self.grants.limits.requests {
             limit_reached("plugin_http_requests");
             return Err(Error::ConnectionLimitReached);
         }
+        Ok(())
+    }
+
+    /// Whether a request may leave.
+    fn check(&mut self, uri: &http::Uri) -> Result<(), Error> {
+        self.count()?;
         let origin = Url::parse(&uri.to_string()).map(|url| url.origin());
         if !origin.is_ok_and(|origin| self.grants.origins.contains(&origin)) {
             limit_reached("plugin_http_origin");
@@ -152,11 +160,18 @@ impl WasiHttpHooks for Gate {
     ) -> Sent {
         let exchange = Exchange::new(request.method(), request.uri().to_string());
         let HttpLimits { time, body_bytes, .. } = self.grants.limits;
-        if let Some(replay) = &self.replay {
-            let (replay, recorder) = (Arc::clone(replay), self.recorder.clone());
-            return Box::new(answered(request, exchange, replay, recorder));
+        // Here and not when it is answered: what a plugin does meanwhile comes after it.
+        let recorded = self.recorder.note_exchange(exchange.clone());
+        if let Some(replay) = self.replay.clone() {
+            // Whether it may leave is in the recording; how many there are is counted again.
+            if let Err(error) = self.count() {
+                recorded.note(0, |exchange| exchange.answer = Err(HttpFailure::from(&error)));
+                return Box::new(std::future::ready(Err(error)));
+            }
+            let body = |body| limited(body, body_bytes, Error::HttpRequestBodySize);
+            let request = request.map(body);
+            return Box::new(answered(request, exchange, replay, recorded));
         }
-        let recorded = self.recorder.note_exchange(exchange);
         if let Err(error) = self.check(request.uri()) {
             recorded.note(0, |exchange| exchange.answer = Err(HttpFailure::from(&error)));
             return Box::new(std::future::ready(Err(error)));
@@ -232,11 +247,17 @@ async fn answered(
     request: http::Request<WasiBody>,
     mut exchange: Exchange,
     replay: Arc<Mutex<Replay>>,
-    recorder: Recorder,
+    recorded: ExchangeRecorder,
 ) -> Result<(http::Response<WasiBody>, Io), Error> {
-    // It was bounded by the memory of the plugin.
-    let body = request.into_body().collect().await?.to_bytes();
+    let body = match request.into_body().collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => {
+            recorded.note(0, |exchange| exchange.answer = Err(HttpFailure::from(&error)));
+            return Err(error);
+        }
+    };
     exchange.body = Content::new(body.to_vec());
+    recorded.note(body.len(), |noted| noted.body.clone_from(&exchange.body));
     let answer = {
         let mut replay = replay.lock().unwrap_or_else(PoisonError::into_inner);
         let fits =
@@ -244,13 +265,14 @@ async fn answered(
         match fits(true).or_else(|| fits(false)) {
             Some(place) => replay.recorded.remove(place).answer,
             None => {
-                replay.unanswered.push(format!("{} {}", exchange.method, exchange.url));
+                let asked = format!("{} {}", exchange.method, exchange.url);
+                replay.unanswered.push(asked.chars().take(UNANSWERED_CHARACTERS).collect());
                 Err(HttpFailure::NotRecorded)
             }
         }
     };
-    exchange.answer = answer.clone();
-    recorder.note_exchange(exchange);
+    let told = |it: &HttpAnswer| it.body.iter().map(|part| part.as_bytes().len()).sum();
+    recorded.note(answer.as_ref().map_or(0, told), |noted| noted.answer.clone_from(&answer));
     let HttpAnswer { status, headers, body, failure } = answer?;
     let parts =
         body.into_iter().map(|part| Ok(Frame::data(Bytes::copy_from_slice(part.as_bytes()))));

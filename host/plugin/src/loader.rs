@@ -290,6 +290,7 @@ async fn describe(
         Ok(Ok(json)) => Ok(json),
         Ok(Err(error)) => {
             let fault = RunFault::explain(&error, store.data());
+            let fault = fault.shown(&mut store.data_mut().secrets);
             Err(format!("its describe() failed: {}", fault.message))
         }
         Err(_) => Err(format!("its describe() took longer than {} s", wall.as_secs())),

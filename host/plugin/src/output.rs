@@ -11,13 +11,27 @@ const KEPT_BYTES: usize = 8 << 10;
 
 /// Standard output and error of one run.
 #[derive(Clone, Default)]
-pub(crate) struct Output(Arc<Mutex<VecDeque<u8>>>);
+pub(crate) struct Output(Arc<Mutex<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    bytes: VecDeque<u8>,
+    /// Whether there was something before them.
+    is_cut: bool,
+}
 
 impl Output {
     /// What was printed last, as text.
     pub(crate) fn text(&self) -> String {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(kept.make_contiguous()).into_owned()
+        let is_cut = kept.is_cut;
+        let text = String::from_utf8_lossy(kept.bytes.make_contiguous());
+        match text.split_once([' ', '\n']) {
+            // Half a word may be half a secret, which nothing would find.
+            Some((_, whole)) if is_cut => whole.to_owned(),
+            _ if is_cut => String::new(),
+            _ => text.into_owned(),
+        }
     }
 }
 
@@ -45,9 +59,11 @@ impl Pollable for Output {
 impl OutputStream for Output {
     fn write(&mut self, bytes: bytes::Bytes) -> StreamResult<()> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.extend(bytes.iter().copied().skip(bytes.len().saturating_sub(KEPT_BYTES)));
-        let surplus = kept.len().saturating_sub(KEPT_BYTES);
-        kept.drain(..surplus);
+        let unseen = bytes.len().saturating_sub(KEPT_BYTES);
+        kept.bytes.extend(bytes.iter().copied().skip(unseen));
+        let surplus = kept.bytes.len().saturating_sub(KEPT_BYTES);
+        kept.bytes.drain(..surplus);
+        kept.is_cut |= unseen + surplus > 0;
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use trellis_cwmp::Message;
+use trellis_cwmp::{Message, OpResultStruct};
 
 use crate::exchange::Exchange;
 use crate::fault::{FaultKind, limit_reached};
@@ -141,7 +141,16 @@ impl Recorder {
         let is_cut = std::mem::replace(&mut tape.is_cut, true);
         let messages = context.transfers.iter().map(size).sum::<usize>();
         let memory = context.notes.memory.iter().map(|(key, value)| key.len() + value.len());
-        let begun_with = messages + memory.sum::<usize>() + context.settings.len();
+        let list = context.inform_parameters.iter();
+        let inform: usize = list.map(|row| row.name.len() + row.value.len() + 32).sum();
+        let operations = context.operations.iter().map(|_| size_of::<OpResultStruct>() + 512);
+        let wanted = context.requested_downloads.iter().map(|_| 16 * 320);
+        let begun_with = messages + memory.sum::<usize>() + context.settings.len() + inform;
+        let begun_with = begun_with + operations.chain(wanted).sum::<usize>();
+        let arguments =
+            if let Hook::Action { arguments, .. } = &hook { arguments.len() } else { 0 };
+        let answered = if let Ok(Answer::Result(json)) = &outcome { json.len() } else { 0 };
+        let begun_with = begun_with + arguments + answered;
         let bytes =
             context.record_bytes.saturating_sub(tape.room) + begun_with + size_of::<Context>();
         Recording { hook, context, calls: std::mem::take(&mut tape.calls), outcome, is_cut, bytes }

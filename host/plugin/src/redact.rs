@@ -18,6 +18,7 @@ use url::{Url, form_urlencoded};
 
 use crate::exchange::{Content, Exchange};
 use crate::scrub::Scrubber;
+use crate::state::FactValue;
 
 /// How a mark begins: letters that go anywhere where a password does.
 pub(crate) const MARK: &str = "masked-";
@@ -141,6 +142,35 @@ impl Redactor {
         }
     }
 
+    /// What a plugin keeps under a name, without its secrets: all of it where the name says so, else
+    /// what is named in it.
+    pub(crate) fn kept(&mut self, name: &str, bytes: &[u8]) -> Vec<u8> {
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            let filler = MARK.bytes().chain(std::iter::repeat(b'0'));
+            // It keeps its length: a plugin reads it by that.
+            let is_secret = is_secret_setting(name);
+            return if is_secret { filler.take(bytes.len()).collect() } else { bytes.to_owned() };
+        };
+        match serde_json::from_str::<Value>(text) {
+            Ok(value) => {
+                let mut shown = value.clone();
+                self.value(name, &mut shown);
+                if shown == value { bytes.to_owned() } else { shown.to_string().into_bytes() }
+            }
+            Err(_) if is_secret_setting(name) => self.mark(text).into_bytes(),
+            Err(_) => bytes.to_owned(),
+        }
+    }
+
+    /// A fact without its secrets.
+    pub(crate) fn fact(&mut self, name: &str, value: &FactValue) -> FactValue {
+        match value {
+            FactValue::Text(text) if is_secret_setting(name) => FactValue::Text(self.mark(text)),
+            FactValue::Number(_) if is_secret_setting(name) => FactValue::Number(0.0),
+            value => value.clone(),
+        }
+    }
+
     /// A list of values without its secrets.
     pub(crate) fn list(&mut self, list: &ParameterList) -> ParameterList {
         let mut shown = ParameterList::new();
@@ -163,16 +193,27 @@ impl Redactor {
                 it.parameter_list = self.list(&it.parameter_list);
             }
             Message::Inform(it) => it.parameter_list = self.list(&it.parameter_list),
-            Message::Download(it) => it.password = self.secret(&it.password),
-            Message::Upload(it) => it.password = self.secret(&it.password),
-            Message::ScheduleDownload(it) => it.password = self.secret(&it.password),
+            Message::Download(it) => {
+                it.url = self.url(&it.url);
+                it.password = self.secret(&it.password);
+            }
+            Message::Upload(it) => {
+                it.url = self.url(&it.url);
+                it.password = self.secret(&it.password);
+            }
+            Message::ScheduleDownload(it) => {
+                it.url = self.url(&it.url);
+                it.password = self.secret(&it.password);
+            }
             Message::ChangeDUState(it) => {
                 for operation in &mut it.operations {
                     match operation {
                         Operation::Install(it) => {
+                            it.url = self.url(&it.url);
                             it.password = it.password.take().map(|it| self.secret(&it));
                         }
                         Operation::Update(it) => {
+                            it.url = it.url.take().map(|url| self.url(&url));
                             it.password = it.password.take().map(|it| self.secret(&it));
                         }
                         Operation::Uninstall(_) => {}
@@ -204,6 +245,8 @@ impl Redactor {
             for (name, value) in &mut answer.headers {
                 if is_secret_setting(name) || name.contains("cookie") || name.contains("auth") {
                     *value = self.mark(value);
+                } else if name.eq_ignore_ascii_case("location") {
+                    *value = self.url(value);
                 }
             }
             answer

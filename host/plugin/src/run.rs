@@ -15,6 +15,7 @@ use crate::fault::{FaultKind, RunFault, limit_reached};
 use crate::hook::{Admission, Answer, Hook};
 use crate::plugin::Plugin;
 use crate::recording::Recording;
+use crate::secrets::Secrets;
 use crate::state::{Context, FactValue, Notes, RunState};
 use crate::stats::Used;
 use crate::toll::Toll;
@@ -134,10 +135,9 @@ async fn run(
     let began_with = (context.record_bytes > 0).then(|| context.clone());
     let mut state = RunState::new(context, Arc::clone(&plugin.name), hook.reach(), limits, asks);
     let is_rehearsal = state.context.is_rehearsal;
+    state.gate.open(Arc::clone(&plugin.grants));
     if is_rehearsal {
         state.gate.replay(std::mem::take(&mut state.context.recorded_http));
-    } else {
-        state.gate.open(Arc::clone(&plugin.grants));
     }
     state.has_expiry = plugin.hooks.expiry.is_some();
     if let Hook::Action { arguments, .. } = &hook {
@@ -162,11 +162,8 @@ async fn run(
         state.log(log::Level::Info, line);
     }
     let (answer, fault) = match result {
-        Ok(answer) => (answer, None),
-        Err(fault) => {
-            let message = state.secrets.out_of(&fault.message);
-            (Answer::Done, Some(RunFault { message, ..fault }))
-        }
+        Ok(answer) => (shown(answer, &mut state.secrets), None),
+        Err(fault) => (Answer::Done, Some(fault.shown(&mut state.secrets))),
     };
     // What is only tried is none of what the version has done.
     if !is_rehearsal {
@@ -202,6 +199,19 @@ async fn run(
         recording,
         unanswered: state.gate.unanswered(),
         has_sent_http: !is_rehearsal && state.gate.has_sent(),
+    }
+}
+
+/// What a decision says to people, without secrets.
+fn shown(answer: Answer, secrets: &mut Secrets) -> Answer {
+    match answer {
+        Answer::Admission(Admission::Refuse { code, text }) => {
+            Answer::Admission(Admission::Refuse { code, text: secrets.out_of(&text) })
+        }
+        Answer::Admission(Admission::Quarantine(why)) => {
+            Answer::Admission(Admission::Quarantine(secrets.out_of(&why)))
+        }
+        answer => answer,
     }
 }
 

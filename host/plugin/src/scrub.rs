@@ -1,19 +1,34 @@
 //! Secrets that are known, found where nothing names them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use serde_json::Value;
 use trellis_cwmp::escaped;
 
 use crate::exchange::{Content, Exchange, HttpAnswer};
+use crate::fault::limit_reached;
 use crate::redact::MARK;
 
 /// A secret shorter than this is not looked for: it would be found everywhere.
 const BYTES_MIN: usize = 4;
 
-/// Words that stand for something else almost everywhere.
-const WORDS: [&str; 4] = ["true", "false", "null", "none"];
+/// A secret shorter than this is found where it stands alone, and not within a word or a number.
+const ALONE_BELOW: usize = 8;
+
+/// How much of secrets can be looked for, in bytes, with what each one takes beside its text.
+pub(crate) const BYTES_MAX: usize = 64 << 10;
+const EACH_BYTES: usize = 16;
+
+/// What is shown where there are more.
+pub(crate) const LEFT_OUT: &str = "(left out: this run knows more secrets than can be looked for)";
+
+/// Words that stand for something else almost everywhere, and the passwords that many makers give.
+const WORDS: [&str; 18] = [
+    "true", "false", "null", "none", "masked", "secret", "admin", "root", "user", "guest",
+    "default", "support", "password", "0000", "1234", "12345", "123456", "12345678",
+];
 
 /// Elements of an envelope whose text is never a secret: names, and who the device is, which many
 /// makers have their default passwords be.
@@ -30,9 +45,63 @@ const NAMES: [&str; 8] = [
 
 /// Replaces the secrets that were met.
 pub(crate) struct Scrubber {
-    /// Finds them as they are, and as they are written in XML.
-    finders: Option<(AhoCorasick, AhoCorasick)>,
+    /// Those that are found anywhere.
+    anywhere: Option<Finder>,
+    /// Those that are found where they stand alone.
+    alone: Option<Finder>,
+    is_overfull: bool,
+}
+
+/// Finds secrets as they are, and as they are written in XML.
+struct Finder {
+    plain: AhoCorasick,
+    xml: AhoCorasick,
     marks: Vec<String>,
+}
+
+impl Finder {
+    fn new(met: Vec<(&String, &String)>) -> Option<Self> {
+        let finder = |patterns: Vec<String>| {
+            // One secret may hold another. Of the kinds, this one takes little room.
+            AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .kind(Some(AhoCorasickKind::ContiguousNFA))
+                .build(patterns)
+                .ok()
+        };
+        if met.is_empty() {
+            return None;
+        }
+        let plain = finder(met.iter().map(|(secret, _)| (*secret).clone()).collect())?;
+        let xml = finder(met.iter().map(|(secret, _)| escaped(secret)).collect())?;
+        Some(Self { plain, xml, marks: met.into_iter().map(|(_, mark)| mark.clone()).collect() })
+    }
+}
+
+/// A text without what a finder finds, where that is to be replaced.
+fn without(
+    text: &str,
+    finder: &AhoCorasick,
+    marks: &[String],
+    is_meant: impl Fn(&Range<usize>) -> bool,
+) -> String {
+    let mut shown = String::with_capacity(text.len());
+    finder.replace_all_with(text, &mut shown, |found, secret, shown| {
+        match marks.get(found.pattern().as_usize()) {
+            Some(mark) if is_meant(&found.range()) => shown.push_str(mark),
+            _ => shown.push_str(secret),
+        }
+        true
+    });
+    shown
+}
+
+/// Whether neither a letter nor a digit is beside a part of a text.
+fn stands_alone(text: &[u8], range: &Range<usize>) -> bool {
+    let is_word =
+        |byte: Option<&u8>| byte.is_some_and(|it| it.is_ascii_alphanumeric() || *it >= 0x80);
+    let before = range.start.checked_sub(1).and_then(|it| text.get(it));
+    !is_word(before) && !is_word(text.get(range.end))
 }
 
 impl Scrubber {
@@ -40,33 +109,48 @@ impl Scrubber {
         let looked_for = |secret: &str| {
             secret.len() >= BYTES_MIN && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(secret))
         };
-        let met: Vec<_> = met.iter().filter(|(secret, _)| looked_for(secret)).collect();
-        let finder = |patterns: Vec<String>| {
-            // One secret may hold another.
-            AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(patterns).ok()
-        };
-        let plain = || met.iter().map(|(secret, _)| (*secret).clone()).collect();
-        let in_xml = || met.iter().map(|(secret, _)| escaped(secret)).collect();
-        let finders = if met.is_empty() { None } else { finder(plain()).zip(finder(in_xml())) };
-        Self { finders, marks: met.into_iter().map(|(_, mark)| mark.clone()).collect() }
+        let met = met.iter().filter(|(secret, _)| looked_for(secret));
+        let bytes: usize = met.clone().map(|(secret, _)| secret.len() + EACH_BYTES).sum();
+        if bytes > BYTES_MAX {
+            limit_reached("plugin_secrets");
+            return Self { anywhere: None, alone: None, is_overfull: true };
+        }
+        let (alone, anywhere) = met.partition(|(secret, _)| secret.len() < ALONE_BELOW);
+        let (anywhere, alone) = (Finder::new(anywhere), Finder::new(alone));
+        Self { anywhere, alone, is_overfull: false }
+    }
+
+    /// Whether there are more than can be looked for: then no text is shown.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.is_overfull
     }
 
     /// A text without them.
     pub(crate) fn text(&self, text: &str) -> String {
-        match &self.finders {
-            Some((finder, _)) => finder.replace_all(text, &self.marks),
-            None => text.to_owned(),
+        if self.is_overfull {
+            return LEFT_OUT.to_owned();
         }
+        let mut shown = text.to_owned();
+        if let Some(it) = &self.anywhere {
+            shown = without(&shown, &it.plain, &it.marks, |_| true);
+        }
+        if let Some(it) = &self.alone {
+            let is_meant = |range: &_| stands_alone(shown.as_bytes(), range);
+            shown = without(&shown, &it.plain, &it.marks, is_meant);
+        }
+        shown
     }
 
     /// Bytes without them. What is not text keeps its length: a plugin reads it by that.
     pub(crate) fn bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
-        let Some((finder, _)) = &self.finders else { return bytes };
         let mut bytes = match String::from_utf8(bytes) {
-            Ok(text) => return finder.replace_all(&text, &self.marks).into_bytes(),
+            Ok(text) => return self.text(&text).into_bytes(),
             Err(error) => error.into_bytes(),
         };
-        let found: Vec<_> = finder.find_iter(&bytes).map(|it| it.range()).collect();
+        let anywhere = self.anywhere.iter().flat_map(|it| it.plain.find_iter(&bytes));
+        let alone = self.alone.iter().flat_map(|it| it.plain.find_iter(&bytes));
+        let alone = alone.filter(|it| stands_alone(&bytes, &it.range()));
+        let found: Vec<_> = anywhere.chain(alone).map(|it| it.range()).collect();
         for range in found {
             let filler = MARK.bytes().chain(std::iter::repeat(b'0'));
             if let Some(secret) = bytes.get_mut(range) {
@@ -78,7 +162,7 @@ impl Scrubber {
 
     /// JSON without them; its names stay, and so does what is no JSON.
     pub(crate) fn json(&self, text: String) -> String {
-        if self.finders.is_none() {
+        if self.anywhere.is_none() && self.alone.is_none() {
             return text;
         }
         let Ok(value) = serde_json::from_str::<Value>(&text) else { return self.text(&text) };
@@ -96,24 +180,40 @@ impl Scrubber {
         }
     }
 
-    /// An envelope of our own writing without them: the markup stays, and so do names.
+    /// An envelope of our own writing without them: the markup stays, and so do names, and numbers and
+    /// times that whoever reads it must find to be such.
     pub(crate) fn envelope(&self, xml: String) -> String {
-        let Some((_, finder)) = &self.finders else { return xml };
-        if !finder.is_match(&xml) {
+        let holds =
+            |finder: &Option<Finder>| finder.as_ref().is_some_and(|it| it.xml.is_match(&xml));
+        if !holds(&self.anywhere) && !holds(&self.alone) {
             return xml;
         }
         let mut shown = String::with_capacity(xml.len());
-        let mut is_name = false;
+        let (mut element, mut opening) = ("", "");
         for part in xml.split_inclusive('>') {
             let (text, tag) = part.split_at(part.find('<').unwrap_or(part.len()));
-            if is_name {
+            let is_count = element != "Value" && is_number(text);
+            if NAMES.contains(&element) || is_count {
                 shown.push_str(text);
             } else {
-                shown.push_str(&finder.replace_all(text, &self.marks));
+                let is_number = is_number(text) && !opening.contains("xsd:string");
+                shown.push_str(&self.value_in_xml(text, is_number));
             }
             shown.push_str(tag);
-            let element = tag.trim_start_matches('<').split(['>', ' ', '/']).next();
-            is_name = element.is_some_and(|element| NAMES.contains(&element));
+            opening = tag;
+            element = tag.trim_start_matches('<').split(['>', ' ', '/']).next().unwrap_or_default();
+        }
+        shown
+    }
+
+    fn value_in_xml(&self, text: &str, is_number: bool) -> String {
+        let mut shown = text.to_owned();
+        if let Some(it) = &self.anywhere {
+            shown = without(&shown, &it.xml, &it.marks, |_| true);
+        }
+        if let Some(it) = self.alone.as_ref().filter(|_| !is_number) {
+            let is_meant = |range: &_| stands_alone(shown.as_bytes(), range);
+            shown = without(&shown, &it.xml, &it.marks, is_meant);
         }
         shown
     }
@@ -132,6 +232,12 @@ impl Scrubber {
         let (url, body) = (self.text(&exchange.url), content(exchange.body));
         Exchange { url, body, answer, ..exchange }
     }
+}
+
+/// Whether a text is a number or a time.
+fn is_number(text: &str) -> bool {
+    let may_be = |byte: u8| byte.is_ascii_digit() || b"+-.:TZ".contains(&byte);
+    !text.is_empty() && text.bytes().all(may_be)
 }
 
 #[cfg(test)]
@@ -155,12 +261,29 @@ mod tests {
 
     #[test]
     fn a_secret_that_is_a_common_word_harms_neither_markup_nor_names_nor_numbers() {
-        let scrubber = scrubber(&["Value", "Device", "1234", "true"]);
+        let scrubber = scrubber(&["Value", "Device", "4321", "true"]);
         let xml = "<Value><Name>Device.X</Name><Value>Device</Value><A>true</A></Value>";
         let shown = xml.replace("<Value>Device<", "<Value>masked-00000001<");
         assert_eq!(scrubber.envelope(xml.to_owned()), shown);
-        let json = r#"{"Device":1234,"x":true}"#;
+        let json = r#"{"Device":4321,"x":true}"#;
         assert_eq!(scrubber.json(json.to_owned()), json);
+    }
+
+    #[test]
+    fn a_short_secret_is_found_where_it_stands_alone_and_not_in_a_number() {
+        let scrubber = scrubber(&["4711", "tops3cret-passphrase"]);
+        assert_eq!(scrubber.text("pin=4711, x14711 47110"), "pin=masked-00000001, x14711 47110");
+        let xml = "<FaultCode>4711</FaultCode><Value xsi:type=\"xsd:unsignedInt\">4711</Value>\
+                   <Value xsi:type=\"xsd:string\">4711</Value>";
+        let shown = xml.replace("xsd:string\">4711", "xsd:string\">masked-00000001");
+        assert_eq!(scrubber.envelope(xml.to_owned()), shown);
+    }
+
+    #[test]
+    fn where_there_are_more_than_can_be_looked_for_nothing_is_shown() {
+        let scrubber = scrubber(&[&"x".repeat(BYTES_MAX)]);
+        assert!(scrubber.is_overfull());
+        assert_eq!(scrubber.text("harmless"), LEFT_OUT);
     }
 
     #[test]

@@ -1,21 +1,23 @@
 //! The secrets that one run may know, kept out of what it logs.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use trellis_cwmp::{Message, ParameterList, is_secret};
+use trellis_cwmp::{Message, Operation, ParameterList, is_secret};
 
+use crate::fault::limit_reached;
 use crate::redact::Redactor;
-use crate::scrub::Scrubber;
+use crate::scrub::{BYTES_MAX, LEFT_OUT, Scrubber};
 use crate::state::Context;
-
-/// Secrets of devices that are remembered for it.
-const REMEMBERED_MAX: usize = 1_000;
 
 /// Secrets by name: of the settings, the arguments, and the device.
 pub(crate) struct Secrets {
     /// JSON texts that may name some: read once something is logged.
     texts: Vec<Arc<str>>,
-    values: Vec<String>,
+    values: HashSet<String>,
+    /// How many bytes these have, and whether there were more than can be looked for.
+    bytes: usize,
+    is_overfull: bool,
     /// What finds those that were there when something was last logged.
     finder: Option<Scrubber>,
 }
@@ -23,8 +25,13 @@ pub(crate) struct Secrets {
 impl Secrets {
     /// What a run begins with.
     pub(crate) fn new(context: &Context) -> Self {
-        let mut secrets =
-            Self { texts: vec![Arc::clone(&context.settings)], values: Vec::new(), finder: None };
+        let mut secrets = Self {
+            texts: vec![Arc::clone(&context.settings)],
+            values: HashSet::new(),
+            bytes: 0,
+            is_overfull: false,
+            finder: None,
+        };
         secrets.add_list(&context.inform_parameters);
         secrets
     }
@@ -43,6 +50,10 @@ impl Secrets {
             Message::Download(it) => self.add_value(it.password.reveal()),
             Message::Upload(it) => self.add_value(it.password.reveal()),
             Message::ScheduleDownload(it) => self.add_value(it.password.reveal()),
+            Message::ChangeDUState(it) => {
+                let passwords = it.operations.iter().filter_map(Operation::password);
+                passwords.for_each(|password| self.add_value(password.reveal()));
+            }
             _ => {}
         }
     }
@@ -52,14 +63,26 @@ impl Secrets {
     }
 
     fn add_value(&mut self, value: &str) {
-        if !value.is_empty() && self.values.len() < REMEMBERED_MAX {
-            self.values.push(value.to_owned());
-            self.finder = None;
+        if value.is_empty() || self.is_overfull || self.values.contains(value) {
+            return;
+        }
+        self.finder = None;
+        self.bytes = self.bytes.saturating_add(value.len());
+        self.is_overfull = self.bytes > BYTES_MAX;
+        if self.is_overfull {
+            // The device chooses how many there are: they are not kept where they do not help.
+            limit_reached("plugin_secrets");
+            self.values = HashSet::new();
+        } else {
+            self.values.insert(value.to_owned());
         }
     }
 
     /// A text without them.
     pub(crate) fn out_of(&mut self, text: &str) -> String {
+        if self.is_overfull {
+            return LEFT_OUT.to_owned();
+        }
         let (texts, values) = (&self.texts, &self.values);
         let finder = self.finder.get_or_insert_with(|| {
             let mut redactor = Redactor::blunt();

@@ -140,7 +140,27 @@ impl Transcript {
     pub fn of(recordings: &[Recording], redactor: &mut Redactor) -> Vec<Self> {
         let named: Vec<Self> = recordings.iter().map(|it| Self::named(it, redactor)).collect();
         let scrubber = redactor.scrubber();
+        if scrubber.is_overfull() {
+            return recordings.iter().map(Self::withheld).collect();
+        }
         named.into_iter().map(|transcript| transcript.scrubbed(&scrubber)).collect()
+    }
+
+    /// That there was a run, and nothing of what it knew.
+    fn withheld(recording: &Recording) -> Self {
+        let hook = match &recording.hook {
+            Hook::Action { name, .. } => {
+                Hook::Action { name: name.clone(), arguments: "{}".to_owned() }
+            }
+            hook => hook.clone(),
+        };
+        let outcome = match &recording.outcome {
+            Ok(_) => Outcome::Answered(Answer::Done),
+            Err((kind, _)) => Outcome::Failed(kind.name().to_owned(), String::new()),
+        };
+        let device = recording.context.device.clone();
+        let input = Input { device, now: recording.context.now_seconds, ..Input::default() };
+        Self { hook, input, calls: Vec::new(), outcome, is_cut: true }
     }
 
     /// A recording without the secrets that are named.
@@ -299,6 +319,8 @@ fn input(context: &Context, settings: String, redactor: &mut Redactor) -> Input 
     });
     let wanted = context.requested_downloads.iter().cloned().map(Message::RequestDownload);
     let messages = context.transfers.iter().cloned().chain(operations).chain(wanted);
+    let memory = context.notes.memory.iter();
+    let memory = memory.map(|(key, value)| (key.clone(), redactor.kept(key, value))).collect();
     let number = |size: Option<usize>| size.and_then(|it| u64::try_from(it).ok());
     Input {
         device: context.device.clone(),
@@ -312,7 +334,7 @@ fn input(context: &Context, settings: String, redactor: &mut Redactor) -> Input 
         by_level: context.portions.by_level,
         methods_lacking: context.methods_lacking.clone(),
         now: context.now_seconds,
-        memory: context.notes.memory.clone(),
+        memory,
         deadlines: context.notes.deadlines.clone(),
         settings,
         seed: context.seed,
@@ -343,9 +365,15 @@ fn record(call: &Call, redactor: &mut Redactor) -> CallRecord {
         Call::Refused(method, why) => {
             CallRecord::Refused { method: method.clone(), why: why.clone() }
         }
-        Call::Memory(key, value) => CallRecord::Memory { key: key.clone(), value: value.clone() },
+        Call::Memory(key, value) => {
+            let value = value.as_ref().map(|value| redactor.kept(key, value));
+            CallRecord::Memory { key: key.clone(), value }
+        }
         Call::Deadline(name, at) => CallRecord::Deadline { name: name.clone(), at: *at },
-        Call::Fact(name, value) => CallRecord::Fact { name: name.clone(), value: value.clone() },
+        Call::Fact(name, value) => {
+            let value = value.as_ref().map(|value| redactor.fact(name, value));
+            CallRecord::Fact { name: name.clone(), value }
+        }
         Call::Log(level, line) => {
             CallRecord::Log { level: (*level).to_owned(), line: line.clone() }
         }

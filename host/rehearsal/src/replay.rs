@@ -26,6 +26,9 @@ pub struct Replayed {
 /// What is recorded of a run over a recording, in bytes.
 const RECORD_BYTES: usize = 4 << 20;
 
+/// How much is told of a request that the recording cannot answer.
+const UNANSWERED_CHARACTERS: usize = 1_000;
+
 /// Ends of a run that have nothing to do with what it was told.
 const BY_THE_CLOCK: [&str; 3] = ["wall-time", "ended", "busy"];
 
@@ -62,7 +65,8 @@ pub async fn replay(
             Next::Finished(finished) => break *finished,
             Next::Ask(ask) => {
                 let answer = recorded.answer(&ask.request).ok_or_else(|| {
-                    unanswered.push(show_message(&ask.request).join(" "));
+                    let asked = show_message(&ask.request).join(" ");
+                    unanswered.push(asked.chars().take(UNANSWERED_CHARACTERS).collect());
                     "the recording does not hold the answer".to_owned()
                 });
                 // A plugin that has ended waits for nothing.

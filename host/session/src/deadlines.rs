@@ -40,18 +40,30 @@ impl Sessions {
         let mut running = JoinSet::new();
         let mut of_plugin = HashMap::<String, usize>::new();
         // Where the last round has ended: what cannot be called now must not hide what can.
-        let mut after = None;
-        while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
-            while let Some(ended) = running.try_join_next() {
+        let mut after: Option<Deadline> = None;
+        // Whether a deadline has found no place, and one that had a place was dealt with since.
+        let mut has_more = false;
+        loop {
+            let pause = async {
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK_EVERY) => None,
+                    ended = running.join_next(), if has_more && !running.is_empty() => ended,
+                }
+            };
+            let Some(mut ended) = stop.run_until_cancelled(pause).await else { break };
+            let mut is_dealt_with = false;
+            while let Some(run) = ended.take().or_else(|| running.try_join_next()) {
                 // A run that panicked is counted for good, and its plugin has one place less.
-                let count = ended.ok().and_then(|plugin: String| of_plugin.get_mut(&plugin));
-                if let Some(count) = count {
+                let Ok((plugin, has_ended)) = run else { continue };
+                let plugin: String = plugin;
+                is_dealt_with |= has_ended;
+                if let Some(count) = of_plugin.get_mut(&plugin) {
                     *count = count.saturating_sub(1);
                 }
             }
             of_plugin.retain(|_, count| *count > 0);
             let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
-            let due = self.0.acs.store.due_deadlines(now, after.take(), ROUND_MAX).await;
+            let due = self.0.acs.store.due_deadlines(now, after.clone(), ROUND_MAX).await;
             let due = match due {
                 Ok(due) => due,
                 Err(error) => {
@@ -60,26 +72,29 @@ impl Sessions {
                 }
             };
             let is_all = due.len() < ROUND_MAX;
-            let mut last = None;
+            let mut last = after.take();
+            let mut is_full = false;
             for deadline in due {
                 if running.len() >= AT_ONCE {
+                    is_full = true;
                     break;
                 }
                 last = Some(deadline.clone());
                 let count = of_plugin.entry(deadline.plugin.clone()).or_default();
                 if *count >= OF_ONE_PLUGIN {
+                    is_full = true;
                     continue;
                 }
                 *count += 1;
                 let span = tracing::info_span!("deadline", device = %deadline.device);
                 let (shared, plugin) = (Arc::clone(&self.0), deadline.plugin.clone());
-                let call = async move {
-                    shared.expire(deadline).await;
-                    plugin
-                };
+                let call = async move { (plugin, shared.expire(deadline).await) };
                 running.spawn(call.instrument(span));
             }
             after = if is_all && running.len() < AT_ONCE { None } else { last };
+            // Those of a plugin that cannot be called now end at once, and must not be tried
+            // without a pause.
+            has_more = is_full && (is_dealt_with || !has_more);
         }
         while running.join_next().await.is_some() {}
     }
@@ -87,14 +102,16 @@ impl Sessions {
 
 impl Shared {
     /// Calls a plugin for one deadline, in the device's place, so that no session runs beside it. An
-    /// Inform of the device ends it; then it is for the plugin's next run, or for a later round.
-    async fn expire(&self, deadline: Deadline) {
-        let Ok(id) = SessionId::random() else { return };
-        let Some(handle) = self.open.occupy(id, &deadline.device) else { return };
+    /// Inform of the device ends it; then it is for the plugin's next run, or for a later round. Whether
+    /// it was dealt with.
+    async fn expire(&self, deadline: Deadline) -> bool {
+        let Ok(id) = SessionId::random() else { return false };
+        let Some(handle) = self.open.occupy(id, &deadline.device) else { return false };
         let superseded = handle.superseded.clone();
         let end = End { shared: self, device: deadline.device.clone(), handle };
         let name = deadline.name.clone();
         let called = superseded.run_until_cancelled(self.call_expired(deadline)).await;
+        let is_dealt_with = matches!(called, Some(Ok(Some(_))));
         match called {
             // What came of it is kept to the end: an Inform that has come waits for that.
             Some(Ok(Some(mut visit))) => {
@@ -108,6 +125,7 @@ impl Shared {
             None => tracing::debug!(name, "the device has come; its deadline waits"),
         }
         drop(end);
+        is_dealt_with
     }
 
     /// Calls the plugin; what comes of it is in the visit, to be kept. Nothing where the plugin

@@ -205,12 +205,10 @@ async fn a_version_on_trial_serves_its_share_always_the_same_and_is_taken_back_w
 async fn visits(server: Arc<Server>, over: Arc<AtomicBool>, worker: u32) -> (u32, HashSet<String>) {
     let (mut sessions, mut versions) = (0, HashSet::new());
     while !over.load(Ordering::SeqCst) {
-        let behaviour = if worker % 3 == 0 {
-            "four"
-        } else if worker % 3 == 1 {
-            "version"
-        } else {
-            "remember"
+        let behaviour = match worker % 3 {
+            0 => "four",
+            1 => "version",
+            _ => "remember",
         };
         let mut cpe = guest(behaviour, worker * 10_000 + sessions);
         let device = format!("/devices/{}", key(&cpe));

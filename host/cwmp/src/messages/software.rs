@@ -27,6 +27,17 @@ pub enum Operation {
     Uninstall(UninstallOpStruct),
 }
 
+impl Operation {
+    /// The password that it goes with, if there is one.
+    pub fn password(&self) -> Option<&Secret> {
+        match self {
+            Self::Install(it) => it.password.as_ref(),
+            Self::Update(it) => it.password.as_ref(),
+            Self::Uninstall(_) => None,
+        }
+    }
+}
+
 /// Installs a unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InstallOpStruct {

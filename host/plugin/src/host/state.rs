@@ -82,15 +82,17 @@ impl RunState {
     pub(crate) fn log(&mut self, level: log::Level, message: &str) {
         self.log_lines = self.log_lines.saturating_add(1);
         let (lines, bytes) = (self.limits.log_lines, self.limits.log_bytes);
+        if self.log_lines > lines {
+            return self
+                .overrun(FaultKind::Log, format!("the limit of {lines} log lines is reached"));
+        }
+        // Before it is cut: of a secret that is cut in two, neither part would be found.
+        let message = self.secrets.out_of(message);
         let end = message.floor_char_boundary(self.limits.log_line_bytes);
         if end < message.len() {
             limit_reached("plugin_log_line_bytes");
         }
         self.log_bytes = self.log_bytes.saturating_add(end);
-        if self.log_lines > lines {
-            return self
-                .overrun(FaultKind::Log, format!("the limit of {lines} log lines is reached"));
-        }
         if self.log_bytes > bytes {
             limit_reached("plugin_log_bytes");
             let fault = format!("the limit of {bytes} log bytes is reached");
@@ -108,7 +110,6 @@ impl RunState {
         if self.context.is_rehearsal {
             return;
         }
-        let line = self.secrets.out_of(&line);
         let (device, plugin) = (self.context.device.as_str(), &*self.plugin);
         match level {
             log::Level::Debug => tracing::debug!(target: "plugin", device, plugin, "{line}"),

@@ -270,7 +270,8 @@ fn action(it: &Value) -> String {
             it.get("result").filter(|it| !it.is_null()).map(ToString::to_string).unwrap_or_default()
         }
     };
-    format!("{} {} {state} {told}\n", bold(name), number(it, "id"))
+    let line = format!("{} {} {state} {told}", bold(name), number(it, "id"));
+    format!("{}\n", line.trim_end())
 }
 
 fn actions(answer: &Value) -> String {
