@@ -89,7 +89,8 @@ impl Terminal {
         let path = format!("{}:{}:{path}", self.programs.path().display(), Self::built().display());
         let mut shell = Command::new("bash");
         shell
-            .args(["-euo", "pipefail", "-c", commands])
+            // As on a terminal, where both streams are one.
+            .args(["-euo", "pipefail", "-c", &format!("exec 2>&1\n{commands}")])
             .current_dir(root())
             .env("PATH", &path)
             .env("TRELLIS_API", format!("http://{}", self.server.operator()))
