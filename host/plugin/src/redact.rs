@@ -345,6 +345,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_plugin_keeps_or_publishes_under_a_secret_name_is_masked() {
+        let mut redactor = Redactor::new([7; 32]);
+        for (name, value) in [
+            ("admin-password", &b"s3cr3t"[..]),
+            ("admin-password", b"\"s3cr3t\""),
+            ("state", b"{\"psk\":\"s3cr3t\"}"),
+        ] {
+            let shown = String::from_utf8_lossy(&redactor.kept(name, value)).into_owned();
+            assert!(!shown.contains("s3cr3t") && shown.contains(MARK), "{name}: {shown}");
+        }
+        assert_eq!(redactor.kept("state", b"{ \"a\": 1 }"), b"{ \"a\": 1 }");
+        assert_eq!(redactor.kept("psk", &[0xff, 1, 2]).len(), 3);
+        let fact = redactor.fact("wifi.passphrase", &FactValue::Text("s3cr3t".to_owned()));
+        assert_ne!(fact, FactValue::Text("s3cr3t".to_owned()));
+    }
+
+    #[test]
     fn an_exchange_over_http_is_kept_without_what_is_secret_in_it() {
         let mut redactor = Redactor::new([7; 32]);
         let answer = |body: &str| {
