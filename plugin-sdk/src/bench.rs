@@ -306,16 +306,15 @@ impl Bench {
             None => Ok(()),
         }
     }
-}
 
-impl Bench {
     /// Queues a transfer that the device was asked for.
     fn transfer(
         &mut self,
-        text: String,
+        method: &str,
+        url: &str,
         queued: AnyQueuedTransfer,
     ) -> Result<TransferStatus, WireError> {
-        self.request(text)?;
+        self.request(format!("{method} {} {url}", queued.command_key))?;
         self.queue.push(queued);
         Ok(TransferStatus { status: 1, start_time: String::new(), complete_time: String::new() })
     }

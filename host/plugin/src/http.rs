@@ -21,7 +21,7 @@ use crate::recording::{ExchangeRecorder, Recorder};
 use crate::state::RunState;
 
 /// How much is told of a request that a recording cannot answer.
-const UNANSWERED_CHARACTERS: usize = 1_000;
+pub const UNANSWERED_CHARACTERS: usize = 1_000;
 
 /// How much of it there is for one run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -45,7 +45,7 @@ pub use engine::{EngineSettings, PluginEngine, mappings_max};
 pub use exchange::{Content, Exchange, HttpAnswer, HttpFailure};
 pub use fault::{FaultKind, RunFault};
 pub use hook::{Admission, Answer, Hook};
-pub use http::{HttpLimits, check_origin};
+pub use http::{HttpLimits, UNANSWERED_CHARACTERS, check_origin};
 pub use limits::{Limits, LimitsMax, OwnLimits};
 pub use loader::{Loader, LoaderSettings};
 pub use manifest::{ActionManifest, Manifest};

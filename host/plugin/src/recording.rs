@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use trellis_cwmp::{Message, OpResultStruct};
+use trellis_cwmp::{Message, OpResultStruct, ParameterList};
 
 use crate::exchange::Exchange;
 use crate::fault::{FaultKind, limit_reached};
@@ -139,20 +139,8 @@ impl Recorder {
     ) -> Recording {
         let mut tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_cut = std::mem::replace(&mut tape.is_cut, true);
-        let messages = context.transfers.iter().map(size).sum::<usize>();
-        let memory = context.notes.memory.iter().map(|(key, value)| key.len() + value.len());
-        let list = context.inform_parameters.iter();
-        let inform: usize = list.map(|row| row.name.len() + row.value.len() + 32).sum();
-        let operations = context.operations.iter().map(|_| size_of::<OpResultStruct>() + 512);
-        let wanted = context.requested_downloads.iter().map(|_| 16 * 320);
-        let begun_with = messages + memory.sum::<usize>() + context.settings.len() + inform;
-        let begun_with = begun_with + operations.chain(wanted).sum::<usize>();
-        let arguments =
-            if let Hook::Action { arguments, .. } = &hook { arguments.len() } else { 0 };
-        let answered = if let Ok(Answer::Result(json)) = &outcome { json.len() } else { 0 };
-        let begun_with = begun_with + arguments + answered;
-        let bytes =
-            context.record_bytes.saturating_sub(tape.room) + begun_with + size_of::<Context>();
+        let used = context.record_bytes.saturating_sub(tape.room);
+        let bytes = size_of::<Context>() + used + begun_with(&hook, &context) + answered(&outcome);
         Recording { hook, context, calls: std::mem::take(&mut tape.calls), outcome, is_cut, bytes }
     }
 }
@@ -169,11 +157,32 @@ impl ExchangeRecorder {
     }
 }
 
+/// About how many bytes that takes which a run begins with.
+fn begun_with(hook: &Hook, context: &Context) -> usize {
+    let memory = context.notes.memory.iter().map(|(key, value)| key.len() + value.len());
+    let arguments = if let Hook::Action { arguments, .. } = hook { arguments.len() } else { 0 };
+    context.transfers.iter().map(size).sum::<usize>()
+        + memory.sum::<usize>()
+        + context.settings.len()
+        + list(&context.inform_parameters)
+        + context.operations.len() * (size_of::<OpResultStruct>() + 512)
+        // Up to 16 arguments of a name and a value.
+        + context.requested_downloads.len() * 16 * 320
+        + arguments
+}
+
+/// How many bytes an answer takes that has content.
+fn answered(outcome: &Result<Answer, (FaultKind, String)>) -> usize {
+    if let Ok(Answer::Result(json)) = outcome { json.len() } else { 0 }
+}
+
+/// About how many bytes a list of values takes.
+fn list(list: &ParameterList) -> usize {
+    list.iter().map(|row| row.name.len() + row.value.len() + 32).sum()
+}
+
 /// About how many bytes a message takes.
 pub(crate) fn size(message: &Message) -> usize {
-    let list = |list: &trellis_cwmp::ParameterList| -> usize {
-        list.iter().map(|row| row.name.len() + row.value.len() + 32).sum()
-    };
     let texts = |texts: &[String]| -> usize { texts.iter().map(|it| it.len() + 32).sum() };
     let small = 256;
     small

@@ -33,6 +33,11 @@ pub struct Redactor {
     met: BTreeMap<String, String>,
 }
 
+/// What stands for a secret that is not text, as long as that is: whoever reads it goes by its length.
+pub(crate) fn filler() -> impl Iterator<Item = u8> {
+    MARK.bytes().chain(std::iter::repeat(b'0'))
+}
+
 /// Whether a text is a mark.
 fn is_mark(text: &str) -> bool {
     text.strip_prefix(MARK).is_some_and(|digits| {
@@ -102,14 +107,14 @@ impl Redactor {
 
     /// Replaces the secrets of a JSON text.
     pub(crate) fn json(&mut self, text: &str) -> String {
-        self.known_json(text).unwrap_or_else(|| text.to_owned())
+        self.known_json("", text).unwrap_or_else(|| text.to_owned())
     }
 
-    /// The same, for a text that may be no JSON.
-    fn known_json(&mut self, text: &str) -> Option<String> {
+    /// The same, for a text with a name of its own that may be no JSON.
+    fn known_json(&mut self, name: &str, text: &str) -> Option<String> {
         let value: Value = serde_json::from_str(text).ok()?;
         let mut shown = value.clone();
-        self.value("", &mut shown);
+        self.value(name, &mut shown);
         // A plugin may depend on how it is written.
         Some(if shown == value { text.to_owned() } else { shown.to_string() })
     }
@@ -145,20 +150,14 @@ impl Redactor {
     /// What a plugin keeps under a name, without its secrets: all of it where the name says so, else
     /// what is named in it.
     pub(crate) fn kept(&mut self, name: &str, bytes: &[u8]) -> Vec<u8> {
-        let Ok(text) = std::str::from_utf8(bytes) else {
-            let filler = MARK.bytes().chain(std::iter::repeat(b'0'));
-            // It keeps its length: a plugin reads it by that.
-            let is_secret = is_secret_setting(name);
-            return if is_secret { filler.take(bytes.len()).collect() } else { bytes.to_owned() };
-        };
-        match serde_json::from_str::<Value>(text) {
-            Ok(value) => {
-                let mut shown = value.clone();
-                self.value(name, &mut shown);
-                if shown == value { bytes.to_owned() } else { shown.to_string().into_bytes() }
-            }
-            Err(_) if is_secret_setting(name) => self.mark(text).into_bytes(),
-            Err(_) => bytes.to_owned(),
+        let text = std::str::from_utf8(bytes);
+        if let Some(json) = text.ok().and_then(|text| self.known_json(name, text)) {
+            return json.into_bytes();
+        }
+        match text {
+            _ if !is_secret_setting(name) => bytes.to_owned(),
+            Ok(text) => self.mark(text).into_bytes(),
+            Err(_) => filler().take(bytes.len()).collect(),
         }
     }
 
@@ -193,18 +192,9 @@ impl Redactor {
                 it.parameter_list = self.list(&it.parameter_list);
             }
             Message::Inform(it) => it.parameter_list = self.list(&it.parameter_list),
-            Message::Download(it) => {
-                it.url = self.url(&it.url);
-                it.password = self.secret(&it.password);
-            }
-            Message::Upload(it) => {
-                it.url = self.url(&it.url);
-                it.password = self.secret(&it.password);
-            }
-            Message::ScheduleDownload(it) => {
-                it.url = self.url(&it.url);
-                it.password = self.secret(&it.password);
-            }
+            Message::Download(it) => self.file(&mut it.url, &mut it.password),
+            Message::Upload(it) => self.file(&mut it.url, &mut it.password),
+            Message::ScheduleDownload(it) => self.file(&mut it.url, &mut it.password),
             Message::ChangeDUState(it) => {
                 for operation in &mut it.operations {
                     match operation {
@@ -281,7 +271,7 @@ impl Redactor {
     /// A body. Where its secrets cannot be told from the rest of it, all of it is one.
     fn content(&mut self, content: &Content) -> Content {
         let Content::Text(text) = content else { return content.clone() };
-        if let Some(json) = self.known_json(text) {
+        if let Some(json) = self.known_json("", text) {
             return Content::Text(json);
         }
         let is_form = !text.contains(['<', '{', '\n', ' ']) && text.contains('=');
@@ -293,6 +283,12 @@ impl Redactor {
         } else {
             Content::Text(self.mark(text))
         }
+    }
+
+    /// Where a file is, and what one needs to get it.
+    fn file(&mut self, url: &mut String, password: &mut Secret) {
+        *url = self.url(url);
+        *password = self.secret(password);
     }
 
     fn secret(&mut self, secret: &Secret) -> Secret {

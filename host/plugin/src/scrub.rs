@@ -9,7 +9,7 @@ use trellis_cwmp::escaped;
 
 use crate::exchange::{Content, Exchange, HttpAnswer};
 use crate::fault::limit_reached;
-use crate::redact::MARK;
+use crate::redact::filler;
 
 /// A secret shorter than this is not looked for: it would be found everywhere.
 const BYTES_MIN: usize = 4;
@@ -78,24 +78,6 @@ impl Finder {
     }
 }
 
-/// A text without what a finder finds, where that is to be replaced.
-fn without(
-    text: &str,
-    finder: &AhoCorasick,
-    marks: &[String],
-    is_meant: impl Fn(&Range<usize>) -> bool,
-) -> String {
-    let mut shown = String::with_capacity(text.len());
-    finder.replace_all_with(text, &mut shown, |found, secret, shown| {
-        match marks.get(found.pattern().as_usize()) {
-            Some(mark) if is_meant(&found.range()) => shown.push_str(mark),
-            _ => shown.push_str(secret),
-        }
-        true
-    });
-    shown
-}
-
 /// Whether neither a letter nor a digit is beside a part of a text.
 fn stands_alone(text: &[u8], range: &Range<usize>) -> bool {
     let is_word =
@@ -130,13 +112,29 @@ impl Scrubber {
         if self.is_overfull {
             return LEFT_OUT.to_owned();
         }
-        let mut shown = text.to_owned();
-        if let Some(it) = &self.anywhere {
-            shown = without(&shown, &it.plain, &it.marks, |_| true);
-        }
-        if let Some(it) = &self.alone {
-            let is_meant = |range: &_| stands_alone(shown.as_bytes(), range);
-            shown = without(&shown, &it.plain, &it.marks, is_meant);
+        self.without(text, |finder| &finder.plain, self.alone.as_ref())
+    }
+
+    /// A text, as it is or as it is written in XML, without those that are found anywhere and those
+    /// that stand alone.
+    fn without(
+        &self,
+        text: &str,
+        written: fn(&Finder) -> &AhoCorasick,
+        alone: Option<&Finder>,
+    ) -> String {
+        let mut shown = match &self.anywhere {
+            Some(it) => written(it).replace_all(text, &it.marks),
+            None => text.to_owned(),
+        };
+        if let Some(it) = alone {
+            let whole = std::mem::take(&mut shown);
+            written(it).replace_all_with(&whole, &mut shown, |found, secret, shown| {
+                let mark = it.marks.get(found.pattern().as_usize());
+                let is_meant = stands_alone(whole.as_bytes(), &found.range());
+                shown.push_str(mark.filter(|_| is_meant).map_or(secret, String::as_str));
+                true
+            });
         }
         shown
     }
@@ -152,9 +150,8 @@ impl Scrubber {
         let alone = alone.filter(|it| stands_alone(&bytes, &it.range()));
         let found: Vec<_> = anywhere.chain(alone).map(|it| it.range()).collect();
         for range in found {
-            let filler = MARK.bytes().chain(std::iter::repeat(b'0'));
             if let Some(secret) = bytes.get_mut(range) {
-                secret.iter_mut().zip(filler).for_each(|(byte, with)| *byte = with);
+                secret.iter_mut().zip(filler()).for_each(|(byte, with)| *byte = with);
             }
         }
         bytes
@@ -197,23 +194,12 @@ impl Scrubber {
                 shown.push_str(text);
             } else {
                 let is_number = is_number(text) && !opening.contains("xsd:string");
-                shown.push_str(&self.value_in_xml(text, is_number));
+                let alone = self.alone.as_ref().filter(|_| !is_number);
+                shown.push_str(&self.without(text, |finder| &finder.xml, alone));
             }
             shown.push_str(tag);
             opening = tag;
             element = tag.trim_start_matches('<').split(['>', ' ', '/']).next().unwrap_or_default();
-        }
-        shown
-    }
-
-    fn value_in_xml(&self, text: &str, is_number: bool) -> String {
-        let mut shown = text.to_owned();
-        if let Some(it) = &self.anywhere {
-            shown = without(&shown, &it.xml, &it.marks, |_| true);
-        }
-        if let Some(it) = self.alone.as_ref().filter(|_| !is_number) {
-            let is_meant = |range: &_| stands_alone(shown.as_bytes(), range);
-            shown = without(&shown, &it.xml, &it.marks, is_meant);
         }
         shown
     }

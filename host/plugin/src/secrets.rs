@@ -15,9 +15,8 @@ pub(crate) struct Secrets {
     /// JSON texts that may name some: read once something is logged.
     texts: Vec<Arc<str>>,
     values: HashSet<String>,
-    /// How many bytes these have, and whether there were more than can be looked for.
+    /// How many bytes of them were met. With more than can be looked for, none is kept.
     bytes: usize,
-    is_overfull: bool,
     /// What finds those that were there when something was last logged.
     finder: Option<Scrubber>,
 }
@@ -29,7 +28,6 @@ impl Secrets {
             texts: vec![Arc::clone(&context.settings)],
             values: HashSet::new(),
             bytes: 0,
-            is_overfull: false,
             finder: None,
         };
         secrets.add_list(&context.inform_parameters);
@@ -63,13 +61,12 @@ impl Secrets {
     }
 
     fn add_value(&mut self, value: &str) {
-        if value.is_empty() || self.is_overfull || self.values.contains(value) {
+        if value.is_empty() || self.is_overfull() || self.values.contains(value) {
             return;
         }
         self.finder = None;
         self.bytes = self.bytes.saturating_add(value.len());
-        self.is_overfull = self.bytes > BYTES_MAX;
-        if self.is_overfull {
+        if self.is_overfull() {
             // The device chooses how many there are: they are not kept where they do not help.
             limit_reached("plugin_secrets");
             self.values = HashSet::new();
@@ -78,9 +75,13 @@ impl Secrets {
         }
     }
 
+    fn is_overfull(&self) -> bool {
+        self.bytes > BYTES_MAX
+    }
+
     /// A text without them.
     pub(crate) fn out_of(&mut self, text: &str) -> String {
-        if self.is_overfull {
+        if self.is_overfull() {
             return LEFT_OUT.to_owned();
         }
         let (texts, values) = (&self.texts, &self.values);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use trellis_cwmp::*;
 use trellis_plugin_host::{
-    Limits, Next, Outcome, Plugin, Redactor, Rpc, Run, Transcript, comparable,
+    Limits, Next, Outcome, Plugin, Redactor, Rpc, Run, Transcript, UNANSWERED_CHARACTERS,
+    comparable,
 };
 
 use crate::device::UNKNOWN_TIME;
@@ -25,9 +26,6 @@ pub struct Replayed {
 
 /// What is recorded of a run over a recording, in bytes.
 const RECORD_BYTES: usize = 4 << 20;
-
-/// How much is told of a request that the recording cannot answer.
-const UNANSWERED_CHARACTERS: usize = 1_000;
 
 /// Ends of a run that have nothing to do with what it was told.
 const BY_THE_CLOCK: [&str; 3] = ["wall-time", "ended", "busy"];

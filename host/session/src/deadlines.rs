@@ -37,7 +37,7 @@ impl Sessions {
     /// Calls plugins whose deadlines have passed, until `stop`. A device that is in a session is
     /// left to it; its turn comes after that, if the deadline is still there.
     pub async fn keep_deadlines(self, stop: CancellationToken) {
-        let mut running = JoinSet::new();
+        let mut running = JoinSet::<(String, bool)>::new();
         let mut of_plugin = HashMap::<String, usize>::new();
         // Where the last round has ended: what cannot be called now must not hide what can.
         let mut after: Option<Deadline> = None;
@@ -55,7 +55,6 @@ impl Sessions {
             while let Some(run) = ended.take().or_else(|| running.try_join_next()) {
                 // A run that panicked is counted for good, and its plugin has one place less.
                 let Ok((plugin, has_ended)) = run else { continue };
-                let plugin: String = plugin;
                 is_dealt_with |= has_ended;
                 if let Some(count) = of_plugin.get_mut(&plugin) {
                     *count = count.saturating_sub(1);

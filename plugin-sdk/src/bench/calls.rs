@@ -1,10 +1,23 @@
 //! The contract's functions, answered by the bench of this thread.
 
 use super::{Bench, RUNNING};
+use crate::bindings::trellis::acs::transfers::AnyQueuedTransfer;
 
 /// Calls from outside [`Bench::run`] have no bench: only a test's mistake leads here.
 fn with<T>(call: impl FnOnce(&mut Bench) -> T) -> T {
     RUNNING.with_borrow_mut(|bench| call(bench.get_or_insert_with(|| Bench::new("Device."))))
+}
+
+/// A transfer that has not begun, and whose file is not known.
+fn queued(command_key: &str, file_type: &str, is_download: bool) -> AnyQueuedTransfer {
+    AnyQueuedTransfer {
+        command_key: command_key.to_owned(),
+        state: 1,
+        is_download,
+        file_type: file_type.to_owned(),
+        file_size: 0,
+        target_file_name: String::new(),
+    }
 }
 
 macro_rules! answers {
@@ -102,38 +115,23 @@ answers! {
 answers! {
     mod transfers use {};
     fn download(bench, request: &DownloadRequest) -> Result<TransferStatus, Error> {
-        let queued = AnyQueuedTransfer {
-            command_key: request.command_key.clone(),
-            state: 1,
-            is_download: true,
-            file_type: request.file_type.clone(),
+        bench.transfer("Download", &request.url, AnyQueuedTransfer {
             file_size: request.file_size,
             target_file_name: request.target_file_name.clone(),
-        };
-        bench.transfer(format!("Download {} {}", request.command_key, request.url), queued)
+            ..super::queued(&request.command_key, &request.file_type, true)
+        })
     }
     fn upload(bench, request: &UploadRequest) -> Result<TransferStatus, Error> {
-        let queued = AnyQueuedTransfer {
-            command_key: request.command_key.clone(),
-            state: 1,
-            is_download: false,
-            file_type: request.file_type.clone(),
-            file_size: 0,
-            target_file_name: String::new(),
-        };
-        bench.transfer(format!("Upload {} {}", request.command_key, request.url), queued)
+        let queued = super::queued(&request.command_key, &request.file_type, false);
+        bench.transfer("Upload", &request.url, queued)
     }
     fn schedule_download(bench, request: &ScheduleDownloadRequest) -> Result<(), Error> {
         let queued = AnyQueuedTransfer {
-            command_key: request.command_key.clone(),
-            state: 1,
-            is_download: true,
-            file_type: request.file_type.clone(),
             file_size: request.file_size,
             target_file_name: request.target_file_name.clone(),
+            ..super::queued(&request.command_key, &request.file_type, true)
         };
-        let text = format!("ScheduleDownload {} {}", request.command_key, request.url);
-        bench.transfer(text, queued).map(|_| ())
+        bench.transfer("ScheduleDownload", &request.url, queued).map(|_| ())
     }
     fn cancel_transfer(bench, key: &str) -> Result<(), Error> {
         bench.request(format!("CancelTransfer {key}"))?;
