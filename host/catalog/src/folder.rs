@@ -30,8 +30,16 @@ type Seen = HashMap<PathBuf, (Looks, Option<Refusal>)>;
 /// Why a file was not taken.
 struct Refusal {
     why: String,
-    /// Where it did not go with what the catalog held: after so many changes of that.
-    changes: Option<u64>,
+    again: Again,
+}
+
+/// When a file that was not taken is tried again, though it is the same.
+enum Again {
+    Never,
+    /// It did not go with what the catalog held after so many changes.
+    OtherThan(u64),
+    /// It could not be read, or nothing could be written.
+    Soon,
 }
 
 /// What tells a file from another: when it was written, its size, its inode, and when anything of
@@ -101,17 +109,22 @@ async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Res
     seen.retain(|path, _| files.iter().any(|(file, _)| file == path));
     let changes = *catalog.0.changes.borrow();
     files.retain(|(path, looks)| match seen.get(path) {
-        // What it did not go with may be gone.
-        Some((known, Some(refusal))) => {
-            known != looks || refusal.changes.is_some_and(|it| it != changes)
+        Some((known, refusal)) => {
+            let again = refusal.as_ref().map_or(&Again::Never, |it| &it.again);
+            known != looks
+                || match again {
+                    Again::Never => false,
+                    // What it did not go with may be gone.
+                    Again::OtherThan(known) => *known != changes,
+                    Again::Soon => true,
+                }
         }
-        Some((known, None)) => known != looks,
         None => true,
     });
     files.sort_by(|one, other| (one.1.0, &one.0).cmp(&(other.1.0, &other.0)));
     for (path, looks) in files {
         let file = path.display();
-        let refused = match take(catalog, &path, looks.1).await {
+        let refused = match take(catalog, &path, looks.1, changes).await {
             Ok(loaded) => {
                 let (plugin, version, sha256) = (loaded.name, loaded.version, loaded.digest);
                 match loaded.took {
@@ -131,12 +144,13 @@ async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Res
                 }
                 None
             }
-            Err((why, is_conflict)) => {
+            Err(refusal) => {
+                let why = &refusal.why;
                 let before = seen.get(&path).and_then(|(_, refusal)| refusal.as_ref());
-                if before.is_none_or(|before| before.why != why) {
+                if before.is_none_or(|before| before.why != *why) {
                     tracing::error!("a plugin was not loaded: {file}: {why}");
                 }
-                Some(Refusal { why, changes: is_conflict.then_some(changes) })
+                Some(refusal)
             }
         };
         seen.insert(path, (looks, refused));
@@ -144,15 +158,28 @@ async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Res
     Ok(())
 }
 
-/// Takes a file. The error says why not, and whether that may change without the file.
-async fn take(catalog: &Catalog, path: &Path, bytes: u64) -> Result<Loaded, (String, bool)> {
+/// Takes a file, after so many changes of the catalog.
+async fn take(
+    catalog: &Catalog,
+    path: &Path,
+    bytes: u64,
+    changes: u64,
+) -> Result<Loaded, Refusal> {
     let limit = catalog.file_bytes_max();
     if bytes > limit {
-        return Err((format!("it has {bytes} bytes; the limit is {limit}"), false));
+        let why = format!("it has {bytes} bytes; the limit is {limit}");
+        return Err(Refusal { why, again: Again::Never });
     }
-    let wasm = read(path, limit).await.map_err(|error| (error.to_string(), false))?;
-    let loaded = catalog.load_from_folder(wasm.into()).await;
-    loaded.map_err(|error| (error.to_string(), !matches!(error, CatalogError::Refused(_))))
+    let unread = |error: std::io::Error| Refusal { why: error.to_string(), again: Again::Soon };
+    let wasm = read(path, limit).await.map_err(unread)?;
+    catalog.load_from_folder(wasm.into()).await.map_err(|error| {
+        let again = match error {
+            CatalogError::Refused(_) => Again::Never,
+            CatalogError::Store(_) => Again::Soon,
+            _ => Again::OtherThan(changes),
+        };
+        Refusal { why: error.to_string(), again }
+    })
 }
 
 /// Reads a file, and no more of it than a plugin may have.

@@ -51,8 +51,9 @@ pub(crate) fn verdict(
 /// How many standard deviations of a difference are more than chance: trials are judged often.
 const CHANCE: f64 = 2.5;
 
-/// Ends of runs that are no fault of a version: the device hung up, or the server had no room.
-const NO_FAULT: [&str; 3] = ["ended", "busy", "host"];
+/// Ends of runs that are no fault of a version: the server had no room. That a device hangs up may
+/// well be one: of a version that takes too long, or asks what the device cannot bear.
+const NO_FAULT: [&str; 2] = ["busy", "host"];
 
 /// Runs and faulty runs since a time.
 fn since(now: &PluginCounters, then: &PluginCounters) -> (u64, u64) {
@@ -131,6 +132,22 @@ mod tests {
             }
         }
         assert!(ended <= 10, "{ended} of 200");
+    }
+
+    #[test]
+    fn a_version_on_which_devices_hang_up_is_taken_back_and_one_without_room_is_not() {
+        let trial = Trial {
+            digest: String::new(),
+            share: 1_000,
+            since: counters(0, 0),
+            others_since: counters(0, 0),
+        };
+        for (kind, ends) in [("ended", true), ("busy", false), ("host", false)] {
+            let faults = [(kind.to_owned(), 90)].into();
+            let tried = PluginCounters { runs: 100, faults, ..PluginCounters::default() };
+            let verdict = verdict(&trial, &tried, &counters(1_000, 0), &TrialSettings::default());
+            assert_eq!(verdict.is_some(), ends, "{kind}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 
 /// Connections at once; further ones wait.
 const CONNECTIONS_MAX: usize = 256;
@@ -23,11 +24,12 @@ const HEADER_TIME: Duration = Duration::from_secs(30);
 /// How long an answer may be left unread.
 const WRITE_TIME: Duration = Duration::from_secs(60);
 
-/// How long requests that run may take once the server stops.
-const STOP_TIME: Duration = Duration::from_secs(30);
+/// How long nothing may come of a body that has begun.
+const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// Serves what connects until `stop`, and what runs by then to its end.
 pub(crate) async fn serve(mut listener: TcpListener, router: Router, stop: CancellationToken) {
+    let router = router.layer(RequestBodyTimeoutLayer::new(BODY_TIME));
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let connections = TaskTracker::new();
     let mut next = async || {
@@ -59,10 +61,7 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) 
         result = connection.as_mut() => result,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            match tokio::time::timeout(STOP_TIME, connection).await {
-                Ok(result) => result,
-                Err(_) => return,
-            }
+            connection.await
         }
     };
     if let Err(error) = result {

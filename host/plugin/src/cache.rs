@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -18,6 +19,9 @@ use wasmtime::component::Component;
 const SEAL_BYTES: usize = 32;
 /// One block of SHA-256, the natural length of a key for HMAC.
 const KEY_BYTES: usize = 64;
+
+/// How long a file is left alone that no plugin needs: one that is being loaded is not known yet.
+const YOUNG: Duration = Duration::from_hours(1);
 
 /// A folder of compiled plugins and the key that seals them.
 pub(crate) struct Cache {
@@ -34,10 +38,16 @@ impl Cache {
         Ok(Self { folder, key: key(&data.join("cache.key"))? })
     }
 
-    /// The component of a file's bytes: from the cache, or compiled and kept. Blocks.
-    pub(crate) fn component(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Component> {
+    /// The component of a file's bytes: from the cache, unless it is to be compiled anew, or compiled
+    /// and kept. Blocks.
+    pub(crate) fn component(
+        &self,
+        engine: &Engine,
+        wasm: &[u8],
+        is_anew: bool,
+    ) -> wasmtime::Result<Component> {
         let path = self.folder.join(file_name(engine, wasm));
-        if let Some(component) = self.load(engine, &path) {
+        if !is_anew && let Some(component) = self.load(engine, &path) {
             return Ok(component);
         }
         let compiled = engine.precompile_component(wasm)?;
@@ -48,13 +58,14 @@ impl Cache {
     }
 
     /// Removes what belongs to none of these files, by their digests, or was compiled by another
-    /// version of this program. Blocks.
+    /// version of this program. What is [young](YOUNG) may be about to be used. Blocks.
     pub(crate) fn sweep(&self, engine: &Engine, keep: &HashSet<String>) -> io::Result<()> {
         let keep: HashSet<String> = keep.iter().map(|digest| name_of(engine, digest)).collect();
         for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
             let is_kept = entry.file_name().to_str().is_some_and(|name| keep.contains(name));
-            if !is_kept {
+            let is_young = || entry.metadata()?.modified().map(|it| it.elapsed().is_ok_and(|it| it < YOUNG));
+            if !is_kept && !is_young()? {
                 std::fs::remove_file(entry.path())?;
             }
         }
@@ -127,10 +138,21 @@ fn key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     }
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
-    let mut file = private(path)?;
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    let mut file = private(&temporary)?;
     file.write_all(&key)?;
     file.sync_all()?;
-    Ok(key)
+    match std::fs::hard_link(&temporary, path) {
+        // Another process, such as a second `trellis plugin test`, was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(&temporary)?;
+            let bytes = std::fs::read(path)?;
+            bytes.try_into().map_err(|_| io::Error::other("the key was changed meanwhile"))
+        }
+        Ok(()) => std::fs::remove_file(&temporary).map(|()| key),
+        // Not every file system has links.
+        Err(_) => std::fs::rename(&temporary, path).map(|()| key),
+    }
 }
 
 fn private(path: &Path) -> io::Result<std::fs::File> {

@@ -49,6 +49,8 @@ pub struct LoaderSettings {
     /// Whether plugins are only tried: one that wants HTTP is taken though nothing is granted to it,
     /// and gets none. Default no.
     pub is_rehearsal: bool,
+    /// Whether a file is compiled that was compiled before. Default no.
+    pub compiles_anew: bool,
 }
 
 impl Default for LoaderSettings {
@@ -62,6 +64,7 @@ impl Default for LoaderSettings {
             http: BTreeMap::new(),
             http_limits: HttpLimits::default(),
             is_rehearsal: false,
+            compiles_anew: false,
         }
     }
 }
@@ -104,7 +107,9 @@ impl Loader {
         }
         let digest = hex(&Sha256::digest(&wasm));
         let (compiler, cache) = (self.engine.engine.clone(), Arc::clone(&self.cache));
-        let compiled = tokio::task::spawn_blocking(move || cache.component(&compiler, &wasm)).await;
+        let is_anew = self.settings.compiles_anew;
+        let compiling = move || cache.component(&compiler, &wasm, is_anew);
+        let compiled = tokio::task::spawn_blocking(compiling).await;
         let component = compiled
             .map_err(|error| error.to_string())?
             .map_err(|error| format!("it is not a WebAssembly component: {error:#}"))?;

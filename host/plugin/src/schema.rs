@@ -125,8 +125,6 @@ impl Measure<'_> {
                             return Err(format!("{name} is not taken"));
                         }
                         ("$ref", Value::String(target)) => add(self.referred(target, depth + 1)?)?,
-                        // They count where they are referred to.
-                        ("$defs" | "definitions", _) => {}
                         _ => add(self.below(value, depth + 1)?)?,
                     }
                 }
@@ -202,11 +200,12 @@ mod tests {
     #[test]
     fn references_that_are_followed_otherwise_than_they_are_measured_are_refused() {
         let refused = |schema: Value| Schema::new(&schema).err().expect("it is refused");
-        let defs = json!({ "a": { "$anchor": "b", "type": "string" } });
+        let defs = json!({ "a": { "type": "string" } });
         let encoded = refused(json!({ "$defs": defs, "$ref": "#/%24defs/a" }));
         assert!(encoded.contains("as #/$defs/NAME"), "{encoded}");
         assert!(refused(json!({ "$defs": defs, "$ref": "#b" })).contains("#b"));
-        assert!(refused(json!({ "$defs": defs, "$ref": "#/$defs/a" })).contains("$anchor"));
+        let anchored = json!({ "a": { "$anchor": "b", "type": "string" } });
+        assert!(refused(json!({ "$defs": anchored })).contains("$anchor"));
         let other = json!({ "$id": "https://a.example/", "type": "object" });
         assert!(Schema::new(&other).is_ok(), "a name of the whole harms nothing");
         assert!(refused(json!({ "properties": { "x": other } })).contains("$id"));
@@ -227,6 +226,20 @@ mod tests {
         }
         let chain = json!({ "$defs": defs, "$ref": "#/$defs/d1999" });
         assert!(Schema::new(&chain).err().expect("refused").contains("deeper than 64"));
+    }
+
+    #[test]
+    fn what_has_the_name_of_definitions_counts_like_everything_else() {
+        let properties: serde_json::Map<_, _> =
+            (0..1_000).map(|it| (format!("p{it}"), json!({ "type": "string" }))).collect();
+        for name in ["definitions", "$defs"] {
+            let hidden = json!({ "properties": { name: { "properties": properties } } });
+            let many = json!({ name: vec![json!({}); 10_000] });
+            let schema = Schema::new(&hidden).expect("a schema");
+            assert!(schema.check(&many).expect_err("too much").contains("too much"), "{name}");
+            let refused = json!({ "properties": { name: { "items": { "$anchor": "a" } } } });
+            assert!(Schema::new(&refused).err().expect("refused").contains("$anchor"), "{name}");
+        }
     }
 
     #[test]

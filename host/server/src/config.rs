@@ -417,6 +417,7 @@ impl Config {
                 requests: self.plugins.http.requests_max,
             },
             is_rehearsal: false,
+            compiles_anew: false,
         }
     }
 

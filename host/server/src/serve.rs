@@ -21,7 +21,7 @@ use trellis_store::{SledStore, Store};
 
 use crate::config::{self, Config};
 
-/// How long connections without a session, and work for nobody, may take at the end.
+/// How long connections of devices without a session, and work for nobody, may take at the end.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs until a signal says stop.
@@ -111,8 +111,11 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     // Connections stay open while sessions finish: a session needs them.
     sessions.shutdown(config.stop_max()).await;
     stop.cancel();
-    let ends = async {
-        while serving.join_next().await.is_some() {}
+    let hung_up = async { while serving.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST_WAIT, hung_up).await.is_err() {
+        tracing::debug!("some connections were still open");
+    }
+    let kept = async {
         while keeping.join_next().await.is_some() {}
         if let Some(watching) = watching {
             let _ = watching.await;
@@ -121,8 +124,10 @@ async fn run(config: &Config) -> anyhow::Result<()> {
             let _ = telling.await;
         }
     };
-    if tokio::time::timeout(LAST_WAIT, ends).await.is_err() {
-        tracing::debug!("some connections were still open");
+    if tokio::time::timeout(config.stop_max(), kept).await.is_err() {
+        tracing::warn!(
+            "what operators asked for, deadlines of plugins, transcripts or counters were cut off:              raise [session] stop-seconds-max if that happens again"
+        );
     }
     store.flush().await.context("the last data could not be written")?;
     tracing::info!("trellis has stopped");

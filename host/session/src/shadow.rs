@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use trellis_plugin_host::Plugin;
@@ -18,8 +18,8 @@ use crate::metric::limit_reached;
 use crate::sessions::Sessions;
 use crate::transcripts::SessionTranscript;
 
-/// Sessions that wait to be run over.
-pub(crate) const SHADOWED_MAX: usize = 256;
+/// Sessions that wait to be run over: most are small, and all together have the room of `Shadows`.
+const SHADOWED_MAX: usize = 4_096;
 
 /// How long one run of a shadow may take.
 const RUN_MAX: Duration = Duration::from_secs(5);
@@ -27,15 +27,41 @@ const RUN_MAX: Duration = Duration::from_secs(5);
 /// How long others have their turn after a run, in times that it took.
 const PAUSE: u32 = 3;
 
-/// A session, and the version that is to be run over it.
-pub(crate) struct Shadowed(SessionTranscript, Arc<Plugin>);
+/// A session, the version that is to be run over it, and its room.
+pub(crate) struct Shadowed(SessionTranscript, Arc<Plugin>, OwnedSemaphorePermit);
+
+/// Where sessions wait to be run over.
+pub(crate) struct Shadows {
+    sender: mpsc::Sender<Shadowed>,
+    /// For so many KiB there is room yet.
+    room: Arc<Semaphore>,
+}
+
+impl Shadows {
+    /// With room for so many bytes.
+    pub(crate) fn new(bytes_max: usize) -> (Self, mpsc::Receiver<Shadowed>) {
+        let (sender, waiting) = mpsc::channel(SHADOWED_MAX);
+        (Self { sender, room: Arc::new(Semaphore::new(bytes_max >> 10)) }, waiting)
+    }
+
+    /// Has a session of so many bytes run over, if there is time.
+    fn hand_over(&self, session: SessionTranscript, bytes: usize, shadow: Arc<Plugin>) {
+        let kib = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).saturating_add(1);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
+        let waits = |room| self.sender.try_send(Shadowed(session, shadow, room)).is_ok();
+        if !room.is_ok_and(waits) {
+            limit_reached("shadows");
+        }
+    }
+}
 
 impl Sessions {
-    /// Has a session run over by its plugin's shadow, if it has one and there is time.
-    pub(crate) fn shadow(&self, session: SessionTranscript, shadows: &mpsc::Sender<Shadowed>) {
-        let Some(shadow) = self.0.acs.catalog.shadow(&session.plugin) else { return };
-        if shadow.digest != session.digest && shadows.try_send(Shadowed(session, shadow)).is_err() {
-            limit_reached("shadows");
+    /// Has a session of so many bytes run over by its plugin's shadow, if it has one.
+    pub(crate) fn shadow(&self, session: SessionTranscript, bytes: usize, shadows: &Shadows) {
+        if let Some(shadow) = self.0.acs.catalog.shadow(&session.plugin)
+            && shadow.digest != session.digest
+        {
+            shadows.hand_over(session, bytes, shadow);
         }
     }
 
@@ -45,7 +71,7 @@ impl Sessions {
         mut waiting: mpsc::Receiver<Shadowed>,
         stop: CancellationToken,
     ) {
-        while let Some(Some(Shadowed(session, shadow))) =
+        while let Some(Some(Shadowed(session, shadow, room))) =
             stop.run_until_cancelled(waiting.recv()).await
         {
             let since = Instant::now();
@@ -53,6 +79,7 @@ impl Sessions {
             if stop.run_until_cancelled(compared).await.is_none() {
                 return;
             }
+            drop((session, room));
             let pause = since.elapsed().saturating_mul(PAUSE);
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 return;

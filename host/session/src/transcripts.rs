@@ -16,7 +16,7 @@ use trellis_store::{DeviceKey, StoredTranscript};
 
 use crate::metric::limit_reached;
 use crate::sessions::Sessions;
-use crate::shadow::{SHADOWED_MAX, Shadowed};
+use crate::shadow::Shadows;
 
 /// The plugin's part in a session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -104,8 +104,8 @@ impl Sessions {
                 return;
             }
         };
-        let (sender, shadowed) = mpsc::channel(SHADOWED_MAX);
-        let shadows = tokio::spawn(self.clone().keep_shadows(shadowed, stop.clone()));
+        let (shadows, shadowed) = Shadows::new(self.0.acs.settings.transcript_queue_bytes);
+        let running = tokio::spawn(self.clone().keep_shadows(shadowed, stop.clone()));
         let mut dropped_at = tokio::time::Instant::now();
         let mut batch = Vec::new();
         loop {
@@ -129,12 +129,11 @@ impl Sessions {
                 }
             }
             if !batch.is_empty() {
-                self.keep(std::mem::take(&mut batch), key, &sender).await;
+                self.keep(std::mem::take(&mut batch), key, &shadows).await;
             }
             if stopped {
-                drop(sender);
                 // It has the same end.
-                let _ = shadows.await;
+                let _ = running.await;
                 return;
             }
             if dropped_at.elapsed() >= DROP_EVERY {
@@ -144,7 +143,8 @@ impl Sessions {
         }
     }
 
-    async fn keep(&self, batch: Vec<Waits>, key: [u8; 32], shadows: &mpsc::Sender<Shadowed>) {
+    async fn keep(&self, batch: Vec<Waits>, key: [u8; 32], shadows: &Shadows) {
+        let count = batch.len();
         let made = tokio::task::spawn_blocking(move || {
             let sessions = batch.into_iter().map(|Waits(recorded, room)| {
                 let session = session(recorded, key);
@@ -153,11 +153,18 @@ impl Sessions {
             });
             sessions.collect::<Vec<_>>()
         });
-        let Ok(sessions) = made.await else { return };
+        let sessions = match made.await {
+            Ok(sessions) => sessions,
+            Err(error) => {
+                tracing::error!(%error, "transcripts of {count} sessions could not be made");
+                return;
+            }
+        };
         let mut transcripts = Vec::with_capacity(sessions.len());
         for (stored, session) in sessions {
-            transcripts.extend(stored);
-            self.shadow(session, shadows);
+            let Some(stored) = stored else { continue };
+            self.shadow(session, stored.json.len(), shadows);
+            transcripts.push(stored);
         }
         if let Err(error) = self.0.acs.store.add_transcripts(transcripts).await {
             tracing::warn!(%error, "transcripts of sessions were not kept");

@@ -15,6 +15,9 @@ use crate::sled_store::SledStore;
 /// Transcripts that one query looks at: what is asked for may be rare.
 const LOOKED_AT_MAX: usize = 20_000;
 
+/// A page that is larger takes no further transcript, in bytes of JSON.
+const PAGE_BYTES: usize = 8 << 20;
+
 /// A block that is larger takes no further transcript, in bytes of JSON.
 const BLOCK_BYTES: usize = 256 << 10;
 
@@ -91,7 +94,7 @@ impl SledStore {
                 && query.plugin.as_ref().is_none_or(|it| *it == head.plugin)
         };
         let end = keys::transcripts_from(i64::MAX);
-        let (mut found, mut looked_at) = (Vec::new(), 0);
+        let (mut found, mut looked_at, mut bytes) = (Vec::new(), 0, 0);
         for row in self.db.range(start.clone()..end) {
             let (key, value) = row?;
             let Block { heads, texts } = codec::read("transcripts", "", &value)?;
@@ -107,9 +110,11 @@ impl SledStore {
                     };
                     let json = texts.get_mut(number).map(std::mem::take).unwrap_or_default();
                     let Head { at_ms, device, plugin } = head;
+                    bytes += json.len();
                     found.push(StoredTranscript { at_ms, device, plugin, json });
                 }
-                if found.len() >= query.limit || looked_at >= LOOKED_AT_MAX {
+                let is_full = found.len() >= query.limit || bytes >= PAGE_BYTES;
+                if is_full || looked_at >= LOOKED_AT_MAX {
                     return Ok(Page { found, next: Some(place(&key, number + 1)) });
                 }
             }

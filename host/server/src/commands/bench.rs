@@ -1,16 +1,16 @@
 //! The author's bench: a plugin's file checked, tried with a simulated device, and run over what
 //! an older version did. No server is needed but for the recordings.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
-use trellis_plugin_host::{EngineSettings, Loader, LoaderSettings, Plugin, PluginEngine};
+use trellis_plugin_host::Plugin;
 use trellis_rehearsal::{Device, Rehearsal, Visit, show_transcript};
 
+use crate::commands::load::{Compiling, load, read, runtime};
 use crate::output::{self, bold};
 
 #[derive(Debug, Args)]
@@ -60,8 +60,8 @@ const DEADLINES_MAX: usize = 10;
 pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
     let wasm = read(&arguments.file)?;
     let began = Instant::now();
-    let plugin =
-        load(wasm).map_err(|why| anyhow::anyhow!("{}: {why}", arguments.file.display()))?;
+    let plugin = load(wasm, Compiling::Anew)
+        .map_err(|why| anyhow::anyhow!("{}: {why}", arguments.file.display()))?;
     let seconds = began.elapsed().as_secs_f64();
     if arguments.json {
         return output::json(&found(&plugin, seconds));
@@ -172,8 +172,8 @@ pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<()> {
         .with_context(|| format!("cannot read {}", arguments.device.display()))?;
     let device =
         Device::from_json(&text).with_context(|| format!("{}", arguments.device.display()))?;
-    let plugin =
-        load(wasm).map_err(|why| anyhow::anyhow!("{}: {why}", arguments.file.display()))?;
+    let plugin = load(wasm, Compiling::Once)
+        .map_err(|why| anyhow::anyhow!("{}: {why}", arguments.file.display()))?;
     let settings = settings(&plugin, arguments.settings.as_deref())?;
     let actions = arguments.action.iter().map(|it| action(&plugin, it));
     let actions = actions.collect::<anyhow::Result<Vec<_>>>()?;
@@ -258,24 +258,4 @@ fn action(plugin: &Plugin, text: &str) -> anyhow::Result<(String, String)> {
         .check_arguments(name, &value)
         .map_err(|why| anyhow::anyhow!("the action {name}: {why}"))?;
     Ok((name.to_owned(), value.to_string()))
-}
-
-pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
-}
-
-/// Loads a file as the server would. The error says what is wrong with it.
-pub(crate) fn load(wasm: Vec<u8>) -> Result<Arc<Plugin>, String> {
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let engine = PluginEngine::new(&EngineSettings { runs_max: 8, compile_on_all_cores: true });
-    let engine = engine.map_err(|error| format!("{error:#}"))?;
-    let data = folder.path().to_owned();
-    let settings = LoaderSettings { data, is_rehearsal: true, ..LoaderSettings::default() };
-    let loader = Loader::new(engine, settings).map_err(|error| error.to_string())?;
-    let runtime = runtime().map_err(|error| error.to_string())?;
-    runtime.block_on(loader.load(wasm.into())).map(Arc::new)
-}
-
-pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

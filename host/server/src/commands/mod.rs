@@ -8,6 +8,7 @@ pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod device;
 pub(crate) mod faults;
+pub(crate) mod load;
 pub(crate) mod new;
 pub(crate) mod plugin;
 pub(crate) mod replay;

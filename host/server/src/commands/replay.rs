@@ -11,7 +11,7 @@ use trellis_rehearsal::{Kind, replay};
 use trellis_session::SessionTranscript;
 
 use crate::client::{ApiArguments, Client};
-use crate::commands::bench::{load, read, runtime};
+use crate::commands::load::{Compiling, load, read, runtime};
 use crate::output::{self, bold};
 
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ struct Found {
 pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
     let client = Client::new(&arguments.api)?;
     let since = arguments.since.as_deref().map(super::since).transpose()?;
-    let plugin = load(read(&arguments.plugin)?)
+    let plugin = load(read(&arguments.plugin)?, Compiling::Once)
         .map_err(|why| anyhow::anyhow!("{}: {why}", arguments.plugin.display()))?;
     let runtime = runtime()?;
     let mut found = Found::default();
