@@ -93,6 +93,13 @@ async fn a_connection_that_says_half_a_request_and_hangs_up_leaves_the_device_fr
     .await
     .expect("sent");
     cpe.close();
-    let mut next = connect(&server.url());
-    assert!(post(&mut next, &body).await.text().contains("InformResponse"));
+    // That Inform may come to its turn after this one, and end its session: devices try again.
+    let mut answer = String::new();
+    for _ in 0..3 {
+        answer = post(&mut connect(&server.url()), &body).await.text();
+        if answer.contains("InformResponse") {
+            return;
+        }
+    }
+    panic!("{answer}");
 }

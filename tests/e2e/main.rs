@@ -18,3 +18,4 @@ mod relay;
 mod server;
 mod sessions;
 mod soak;
+mod warm;

@@ -181,7 +181,7 @@ async fn a_file_that_is_no_plugin_is_reported_and_the_others_are_loaded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compiled_plugin_is_kept_and_one_that_was_tampered_with_is_not_used() {
-    let mut server = Server::start(&guests());
+    let mut server = Server::cold(&guests());
     server.stop();
     let cache = server.data().join("cache");
     let files: Vec<_> =

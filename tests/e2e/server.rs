@@ -11,6 +11,8 @@ use tempfile::TempDir;
 use trellis_cpe::{Cpe, Identity, Model, Options};
 use trellis_store::{DeviceKey, SledSettings, SledStore};
 
+use crate::warm;
+
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// A running `trellis serve` on a folder and a port of its own.
@@ -49,6 +51,16 @@ impl Server {
     /// Starts a server with a configuration.
     pub(crate) fn with_config(plugins: &Path, config: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        warm::bring(&folder.path().join("data"));
+        Self::begin(folder, plugins, config)
+    }
+
+    /// Starts a server that has compiled nothing yet.
+    pub(crate) fn cold(plugins: &Path) -> Self {
+        Self::begin(tempfile::tempdir().expect("a folder"), plugins, "")
+    }
+
+    fn begin(folder: TempDir, plugins: &Path, config: &str) -> Self {
         std::fs::write(folder.path().join("trellis.toml"), config).expect("written");
         let (child, address, operator) = launch(folder.path(), plugins, 0);
         Self { child, folder, address, operator, plugins: plugins.to_owned(), starts: 1 }
@@ -233,6 +245,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+        warm::leave(&self.data());
     }
 }
 

@@ -71,11 +71,11 @@ fn run_tests(mut told: impl FnMut(&str, bool)) -> anyhow::Result<()> {
     let mut command = cargo();
     if works("cargo", &["nextest", "--version"]) {
         command.args(["nextest", "run", "--locked", "--no-fail-fast", "--color", "never"]);
-        command.args(["--failure-output", "final", "-p", "trellis", "-p", "trellis-cwmp"]);
+        command.args(["--failure-output", "final", "--workspace"]);
         command.args(["-E", r"test(/(^|::)[sq]\d{3}_/)"]);
         command.stderr(Stdio::piped());
     } else {
-        command.args(["test", "--locked", "--no-fail-fast", "-p", "trellis", "-p", "trellis-cwmp"]);
+        command.args(["test", "--locked", "--no-fail-fast", "--workspace"]);
         command.args(["--tests"]).stdout(Stdio::piped());
     }
     let mut child = command.spawn().context("cannot start cargo")?;

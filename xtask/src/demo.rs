@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 
 use crate::plugins;
-use crate::steps::{announce, binary, bold, cargo, dim, green, red, run};
+use crate::steps::{announce, binary, bold, build_programs, dim, green, red, run};
 use crate::table::table;
 
 /// Model, number of devices.
@@ -25,7 +25,7 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 pub(crate) fn run_demo(keep: bool) -> anyhow::Result<()> {
     let plugins = plugins::build()?;
     announce("building the server and the simulated devices (the first time takes minutes)");
-    run(cargo().args(["build", "--locked", "-p", "trellis", "-p", "trellis-cpe"]))?;
+    build_programs()?;
 
     let data = std::env::temp_dir().join(format!("trellis-demo-{}", std::process::id()));
     std::fs::create_dir_all(&data)?;

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::steps::{cargo, run};
+use crate::steps::build_programs;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Builds, tests, demonstrates and measures Trellis.")]
@@ -93,7 +93,7 @@ fn main() -> ExitCode {
         Command::Lint => test::lint(),
         Command::Plugins { all } => plugins::build().and_then(|_| {
             if all {
-                run(cargo().args(["build", "--locked", "-p", "trellis"]))?;
+                build_programs()?;
                 plugins::build_languages()?;
             }
             Ok(())

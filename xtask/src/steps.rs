@@ -36,6 +36,12 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// Builds all programs. A part of them would be built with other features of what they share, and
+/// wasmtime, which takes minutes, compiled once for each choice.
+pub(crate) fn build_programs() -> anyhow::Result<()> {
+    run(cargo().args(["build", "--locked", "--workspace"]))
+}
+
 /// Says what comes next.
 pub(crate) fn announce(what: &str) {
     eprintln!("{} {what}", bold("==>"));
