@@ -112,28 +112,46 @@ static void skip(reader *r) {
     }
 }
 
-bool json_text(const char *json, size_t len, const char *name, char **value) {
-    reader r = {json, json + len};
-    peek(&r);
-    next(&r); // The brace.
-    while (peek(&r) == '"') {
-        char *member = text(&r);
+// Goes to the value of a member.
+static bool find(reader *r, const char *name) {
+    peek(r);
+    next(r); // The brace.
+    while (peek(r) == '"') {
+        char *member = text(r);
         bool found = strcmp(member, name) == 0;
         free(member);
-        peek(&r);
-        next(&r); // The colon.
+        peek(r);
+        next(r); // The colon.
         if (found) {
-            if (peek(&r) != '"') {
-                return false;
-            }
-            *value = text(&r);
             return true;
         }
-        skip(&r);
-        peek(&r);
-        next(&r); // The comma or the last brace.
+        skip(r);
+        peek(r);
+        next(r); // The comma or the last brace.
     }
     return false;
+}
+
+bool json_text(const char *json, size_t len, const char *name, char **value) {
+    reader r = {json, json + len};
+    if (!find(&r, name) || peek(&r) != '"') {
+        return false;
+    }
+    *value = text(&r);
+    return true;
+}
+
+bool json_number(const char *json, size_t len, const char *name, double *value) {
+    reader r = {json, json + len};
+    char digits[32] = "";
+    if (!find(&r, name) || !strchr("-0123456789", peek(&r))) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof digits - 1 && r.at < r.end && !strchr(",} \t\r\n", *r.at); i++) {
+        digits[i] = next(&r);
+    }
+    *value = strtod(digits, NULL);
+    return true;
 }
 
 char *json_quoted(const char *text) {

@@ -8,6 +8,9 @@
 // with a zero byte. False where there is no such member, or where it is no text.
 bool json_text(const char *json, size_t len, const char *name, char **value);
 
+// The same for a number.
+bool json_number(const char *json, size_t len, const char *name, double *value);
+
 // Writes a text as JSON, with its quotes. The result is allocated and ends with a zero byte.
 char *json_quoted(const char *text);
 

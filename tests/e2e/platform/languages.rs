@@ -1,12 +1,12 @@
 //! One plugin in four languages, and the page that takes a newcomer to it.
 //!
-//! These tests build in the folders of the examples: they run one after the other
-//! (`.config/nextest.toml`).
+//! Tests that build in the folders of the examples run one after the other (`.config/nextest.toml`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::server::Server;
+use super::replay::{kept, replayed};
+use crate::server::{Server, until};
 
 const LANGUAGES: [&str; 4] = ["rust", "javascript", "python", "c"];
 
@@ -100,8 +100,7 @@ impl Terminal {
             shell.env("CARGO_TARGET_DIR", target);
         }
         let output = shell.output().expect("bash runs");
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8_lossy(&text).into_owned();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{commands}\n{text}\n{}", self.server.log_text());
         text
     }
@@ -141,6 +140,75 @@ async fn a_new_plugin_builds_and_its_test_passes_with_the_commands_that_are_prin
         let left = terminal.run(&format!("grep -rlI wifi.wasm {path}/{name} || true"), None);
         let left = left.lines().filter(|it| !it.contains("/node_modules/") && !it.contains("/."));
         assert_eq!(left.count(), 0, "a file of {name} speaks of another plugin's");
+    }
+}
+
+/// The commands that the page gives for the plugin with every hook.
+const EVERY_HOOK: [&str; 3] =
+    ["trellis plugin new keeper ", "trellis plugin build keeper", "trellis plugin test keeper/"];
+
+/// A block of the page's part on the plugin with every hook.
+fn every_hook<'a>(page: &'a str, language: &str) -> &'a str {
+    let (_, part) = page.split_once("\n# Every hook in each language\n").expect("the part");
+    let found = blocks(part).into_iter().find(|(it, _)| *it == language);
+    found.unwrap_or_else(|| panic!("there is no block of {language}")).1
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_plugin_with_every_hook_does_what_it_says_in_every_language() {
+    let page = std::fs::read_to_string(root().join("docs/plugins.md")).expect("the page");
+    let commands: Vec<&str> = every_hook(&page, "console")
+        .lines()
+        .map(|line| line.strip_prefix("$ ").expect("a command"))
+        .collect();
+    let device = "00D09E-HGW%2D5000-TR181%2D000001";
+    for (language, lang, main) in [
+        ("rust", "rust", "src/lib.rs"),
+        ("javascript", "js", "wifi.js"),
+        ("python", "python", "wifi.py"),
+        ("c", "c", "wifi.c"),
+    ] {
+        if missing(language).is_some() {
+            continue;
+        }
+        let terminal = Terminal::open();
+        let folder = tempfile::tempdir().expect("a folder");
+        let target = Terminal::built().join("../wasm");
+        let run = |command: &str| {
+            let command = command.replace("LANGUAGE", lang);
+            terminal.run(&format!("cd {}; {command}", folder.path().display()), Some(&target))
+        };
+        run(commands[0]);
+        let keeper = folder.path().join("keeper");
+        std::fs::write(keeper.join(main), every_hook(&page, language)).expect("written");
+        if lang != "rust" {
+            std::fs::write(keeper.join("wit/world.wit"), every_hook(&page, "wit")).expect("written");
+        }
+        run(commands[1]);
+        let printed = run(commands[2]);
+        assert_eq!(printed, every_hook(&page, "text").to_owned() + "\n", "{language}");
+
+        // The same on a server, with a device that comes back, and with one that does not.
+        run("trellis plugin load keeper/build/keeper.wasm");
+        run(r#"trellis plugin settings keeper '{"seconds": 2}'"#);
+        let action = format!("trellis device action {device} reboot --wait 0");
+        let shows = |what: &str| run(&format!("trellis device show {device}")).contains(what);
+        run("cpe > /dev/null");
+        run(&format!("{action}; cpe --sessions 2 > /dev/null"));
+        until("the device is back", || shows("\"done\""));
+        run(&format!("{action}; cpe > /dev/null"));
+        until("the device is missed", || shows("\"lost\""));
+        assert!(shows("the device did not come back"), "{language}");
+        run(r#"trellis plugin settings keeper '{"banned": "4.2.1"}'; cpe > /dev/null"#);
+        assert!(terminal.server.log_text().contains("4.2.1 is banned"), "{language}");
+
+        // Each of five sessions and the deadline, and none of it done otherwise again.
+        until("the transcripts are kept", || kept(&terminal.server) == 6);
+        let found = replayed(&terminal.server, &keeper.join("build/keeper.wasm"));
+        // `admit` in five, `provision` in four of them, two actions, one deadline.
+        for (what, count) in [("sessions", 6), ("runs", 12), ("same", 12), ("unanswered", 0)] {
+            assert_eq!(found[what], count, "{language}, {what}: {found}");
+        }
     }
 }
 
@@ -223,7 +291,8 @@ async fn every_command_of_the_newcomers_page_works_and_prints_what_the_page_show
                 for line in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
                     let is_known = line == "cargo build"
                         || line.starts_with("target/debug/trellis serve --data ")
-                        || line.starts_with("export ");
+                        || line.starts_with("export ")
+                        || EVERY_HOOK.iter().any(|it| line.starts_with(it));
                     assert!(is_known, "nothing runs {line:?}");
                 }
             }
