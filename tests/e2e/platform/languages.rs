@@ -154,6 +154,11 @@ fn every_hook<'a>(page: &'a str, language: &str) -> &'a str {
     found.unwrap_or_else(|| panic!("there is no block of {language}")).1
 }
 
+/// A command of the page without what it says of the device.
+fn bare(command: &str) -> &str {
+    command.split_once(" --device").expect("a device").0
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pages_plugin_with_every_hook_does_what_it_says_in_every_language() {
     let page = std::fs::read_to_string(root().join("docs/plugins.md")).expect("the page");
@@ -187,6 +192,13 @@ async fn the_pages_plugin_with_every_hook_does_what_it_says_in_every_language() 
         run(commands[1]);
         let printed = run(commands[2]);
         assert_eq!(printed, every_hook(&page, "text").to_owned() + "\n", "{language}");
+        let device_json = r#"echo '{"parameters": {"Device.Time.Enable": "1"}}' > none.json"#;
+        let printed = run(&format!("{device_json}; {} --device none.json", bare(commands[2])));
+        let says_why = printed.lines().any(|it| {
+            it.starts_with("  = failed (error): ")
+                && (it.contains("9005") || it.ends_with("the networks cannot be read"))
+        });
+        assert!(says_why, "{language}: {printed}");
 
         // The same on a server, with a device that comes back, and with one that does not.
         run("trellis plugin load keeper/build/keeper.wasm");
