@@ -50,9 +50,15 @@ pub struct Bench {
     events: Vec<Event>,
     inform: Vec<String>,
     transfers: Vec<Transfer>,
+    /// Whether the last run failed: the next one is told again what it was told.
+    tells_again: bool,
     queue: Vec<AnyQueuedTransfer>,
     changed_elsewhere: bool,
     parameters: BTreeMap<String, Parameter>,
+    /// What a new row of a table has: its names, and what they begin as.
+    tables: BTreeMap<String, Vec<(String, Parameter)>>,
+    /// The last number of a row that a table gave.
+    instances: BTreeMap<String, u32>,
     settings: Option<Json>,
     reach: Reach,
     faults: VecDeque<(String, u32)>,
@@ -73,6 +79,13 @@ enum Reach {
     /// The device is not there.
     Nobody,
 }
+
+/// Events that are not told again: the device has them each time.
+const PASSING_EVENTS: [&str; 3] = ["2 PERIODIC", "6 CONNECTION REQUEST", "14 HEARTBEAT"];
+
+/// The faults that an Inform may be refused with, and the one that stands for any other.
+const REFUSALS: [std::ops::RangeInclusive<u32>; 2] = [8000..=8006, 8800..=8899];
+const REQUEST_DENIED: u32 = 8001;
 
 /// How far ahead a deadline is at least that a plugin sets when it is woken, in seconds.
 const WOKEN_AGAIN_MIN: u64 = 10;
@@ -100,9 +113,12 @@ impl Bench {
             events: Vec::new(),
             inform: Vec::new(),
             transfers: Vec::new(),
+            tells_again: false,
             queue: Vec::new(),
             changed_elsewhere: false,
             parameters: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            instances: BTreeMap::new(),
             settings: None,
             reach: Reach::Device,
             faults: VecDeque::new(),
@@ -123,6 +139,17 @@ impl Bench {
         let (value, kind) = (value.to_owned(), kind.to_owned());
         let parameter = Parameter { value, kind, notification, read_only };
         self.parameters.insert(name.to_owned(), parameter);
+        self
+    }
+
+    /// Gives the device a table, such as `Device.NAT.PortMapping.`, with what a new row of it has: name,
+    /// type and value, the name as it is below the row.
+    pub fn table(&mut self, table: &str, row: &[(&str, &str, &str)]) -> &mut Self {
+        let row = row.iter().map(|(name, kind, value)| {
+            let (value, kind) = ((*value).to_owned(), (*kind).to_owned());
+            ((*name).to_owned(), Parameter { value, kind, notification: 0, read_only: false })
+        });
+        self.tables.insert(table.to_owned(), row.collect());
         self
     }
 
@@ -162,16 +189,29 @@ impl Bench {
     }
 
     /// Begins a session: why the device calls, and which parameters its Inform has. An event may have
-    /// a command key: `M Reboot:key`. Forgets the last session's requests.
+    /// a command key: `M Reboot:key`. Forgets the last session's requests. Where the last run failed, the
+    /// plugin is told again what that was told, as on the server.
     pub fn session(&mut self, events: &[&str], inform: &[&str]) -> &mut Self {
         let event = |event: &&str| {
             let (code, key) = event.split_once(':').unwrap_or((event, ""));
             Event { code: code.to_owned(), command_key: key.to_owned() }
         };
-        self.events = events.iter().map(event).collect();
+        let before = std::mem::replace(&mut self.events, events.iter().map(event).collect());
         self.inform = inform.iter().map(|name| (*name).to_owned()).collect();
-        self.transfers.clear();
-        self.changed_elsewhere = false;
+        if std::mem::take(&mut self.tells_again) {
+            for event in before {
+                let is_known = self
+                    .events
+                    .iter()
+                    .any(|it| (&it.code, &it.command_key) == (&event.code, &event.command_key));
+                if !is_known && !PASSING_EVENTS.contains(&event.code.as_str()) {
+                    self.events.push(event);
+                }
+            }
+        } else {
+            self.transfers.clear();
+            self.changed_elsewhere = false;
+        }
         self.rpcs.clear();
         self.memory_writes = 0;
         self
@@ -207,7 +247,9 @@ impl Bench {
 
     /// Runs the plugin's turn. An error is the text that the server would store.
     pub fn run<P: Plugin>(&mut self) -> Result<(), String> {
-        self.with(Reach::Device, crate::__provision::<P>, &P::manifest())
+        let result = self.with(Reach::Device, crate::__provision::<P>, &P::manifest());
+        self.tells_again = result.is_err();
+        result
     }
 
     /// Runs an action, after [`run`](Self::run) as on the server. The manifest must have it. The
@@ -223,9 +265,19 @@ impl Bench {
         serde_json::from_str(&result).map_err(|error| error.to_string())
     }
 
-    /// Asks the plugin whether the device may come in.
+    /// Asks the plugin whether the device may come in. Everybody may where the manifest does not
+    /// [say](Manifest::admits) that it is to be asked.
     pub fn admit<P: Plugin>(&mut self) -> Admission {
-        self.with(Reach::AtInform, crate::__admit::<P>, &P::manifest())
+        let manifest = P::manifest();
+        if !manifest.does_admit() {
+            return Admission::Accept;
+        }
+        match self.with(Reach::AtInform, crate::__admit::<P>, &manifest) {
+            Admission::Refuse { code, text } if !REFUSALS.iter().any(|it| it.contains(&code)) => {
+                Admission::Refuse { code: REQUEST_DENIED, text }
+            }
+            decision => decision,
+        }
     }
 
     /// Lets time pass until the first of the deadlines, and calls the plugin for it. `None` where
@@ -236,7 +288,15 @@ impl Bench {
         self.now = self.now.max(at);
         self.deadlines.remove(&name);
         self.rpcs.clear();
-        Some(self.with(Reach::Nobody, || crate::__expired::<P>(&name), &P::manifest()))
+        // The device is not there to tell of anything; what it has told waits for its next session.
+        let events = std::mem::take(&mut self.events);
+        let inform = std::mem::take(&mut self.inform);
+        let transfers = std::mem::take(&mut self.transfers);
+        let changed_elsewhere = std::mem::take(&mut self.changed_elsewhere);
+        let result = self.with(Reach::Nobody, || crate::__expired::<P>(&name), &P::manifest());
+        (self.events, self.inform) = (events, inform);
+        (self.transfers, self.changed_elsewhere) = (transfers, changed_elsewhere);
+        Some(result)
     }
 
     /// The deadlines that are set: name, and seconds since 1970.
@@ -381,71 +441,4 @@ fn fault(code: u32) -> WireError {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::{Cpe, Result};
-
-    /// Tries in each hook what only some of them can do, and returns what came of it as an error.
-    struct Curious;
-
-    fn kept(cpe: &Cpe) -> String {
-        let memory = cpe.memory().set("key", &1).is_ok();
-        let deadline = cpe.deadlines().set_in("soon", 1).is_ok();
-        format!("memory {memory}, deadline {deadline}")
-    }
-
-    fn tried(cpe: &mut Cpe) -> crate::Error {
-        let fact = cpe.fact("some.fact", 1).is_ok();
-        let asked = cpe.get::<String>("Device.A").is_ok();
-        crate::Error::other(format!("{}, fact {fact}, asked {asked}", kept(cpe)))
-    }
-
-    impl Plugin for Curious {
-        type Settings = Json;
-
-        fn manifest() -> Manifest {
-            Manifest::new("curious", "1.0.0").admits().action("known", "", json!({}))
-        }
-
-        fn provision(cpe: &mut Cpe, _: Json) -> Result<()> {
-            Err(tried(cpe))
-        }
-
-        fn action(_: &mut Cpe, _: Json, name: &str, _: Json) -> Result<Json> {
-            Ok(json!(name))
-        }
-
-        fn admit(cpe: &Cpe, _: Json) -> Admission {
-            Admission::Quarantine(kept(cpe))
-        }
-
-        fn expired(cpe: &mut Cpe, _: Json, _: &str) -> Result<()> {
-            Err(tried(cpe))
-        }
-    }
-
-    #[test]
-    fn each_hook_can_do_what_it_can_do_on_the_server_and_no_more() {
-        let mut bench = Bench::new("Device.");
-        bench.parameter("Device.A", "string", "a");
-        let at_inform = Admission::Quarantine("memory false, deadline false".to_owned());
-        assert_eq!(bench.admit::<Curious>(), at_inform);
-        assert!(bench.deadlines().is_empty() && bench.memory_writes() == 0);
-        let in_session = "memory true, deadline true, fact true, asked true";
-        assert_eq!(bench.run::<Curious>(), Err(in_session.to_owned()));
-        let woken = "memory true, deadline true, fact true, asked false";
-        assert_eq!(bench.expire::<Curious>(), Some(Err(woken.to_owned())));
-        let again = *bench.deadlines().get("soon").expect("it is set");
-        assert_eq!(again, bench.now + WOKEN_AGAIN_MIN, "not for the same moment without end");
-    }
-
-    #[test]
-    fn an_action_that_the_manifest_does_not_have_is_refused() {
-        let mut bench = Bench::new("Device.");
-        assert_eq!(bench.action::<Curious>("known", &json!({})), Ok(json!("known")));
-        let refused = bench.action::<Curious>("other", &json!({})).unwrap_err();
-        assert!(refused.contains("no action \"other\""), "{refused}");
-    }
-}
+mod tests;

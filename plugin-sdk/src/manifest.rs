@@ -139,6 +139,11 @@ impl Manifest {
         self
     }
 
+    /// Whether [`admits`](Self::admits) was said.
+    pub fn does_admit(&self) -> bool {
+        self.admit
+    }
+
     /// What a run needs.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Some(limits);

@@ -1,6 +1,6 @@
 //! A simulated device: a tree of parameters that answers requests as the standard says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use trellis_cwmp::*;
@@ -30,6 +30,13 @@ pub struct Device {
     pub inform: Option<Vec<String>>,
     /// Its parameters, by their full names: a text, or an object.
     pub parameters: BTreeMap<String, Parameter>,
+    /// Tables that rows can be added to, though they may be empty, such as `Device.NAT.PortMapping.`:
+    /// what a new row has, by the names below it.
+    #[serde(default)]
+    pub tables: BTreeMap<String, BTreeMap<String, Parameter>>,
+    /// The last number of a row that a table gave.
+    #[serde(skip)]
+    instances: BTreeMap<String, u32>,
 }
 
 /// A parameter.
@@ -153,7 +160,7 @@ impl Device {
                 let mut parameter_list = ParameterList::new();
                 for name in &it.parameter_names {
                     let found: Vec<_> = self.below(name).collect();
-                    if found.is_empty() {
+                    if found.is_empty() && !self.has_table_at(name) {
                         return Err((cpe_fault::INVALID_PARAMETER_NAME, Vec::new()));
                     }
                     for (name, it) in found {
@@ -219,6 +226,7 @@ impl Device {
             .filter_map(|row| match self.parameters.get(row.name) {
                 None => Some(fault(row.name, cpe_fault::INVALID_PARAMETER_NAME)),
                 Some(it) if !it.writable() => Some(fault(row.name, NOT_WRITABLE)),
+                Some(it) if it.value_type() != row.value_type => Some(fault(row.name, WRONG_TYPE)),
                 Some(_) => None,
             })
             .collect();
@@ -263,7 +271,20 @@ impl Device {
                 }
             }
         }
-        if names.is_empty() {
+        for table in self.tables.keys() {
+            let Some(rest) = table.strip_prefix(path.as_str()) else { continue };
+            let mut end = path.len();
+            for part in rest.split_inclusive('.') {
+                end += part.len();
+                let name = table.get(..end).unwrap_or_default().to_owned();
+                let is_table = name == *table;
+                *names.entry(name).or_insert(is_table) |= is_table;
+                if asked.next_level {
+                    break;
+                }
+            }
+        }
+        if names.is_empty() && !self.has_table_at(path) {
             return Err((cpe_fault::INVALID_PARAMETER_NAME, Vec::new()));
         }
         let rows = names.into_iter().map(|(name, writable)| ParameterInfoStruct { name, writable });
@@ -271,31 +292,42 @@ impl Device {
         Ok(Message::GetParameterNamesResponse(GetParameterNamesResponse { parameter_list }))
     }
 
-    /// Adds a row with the parameters that the last one has, without values.
+    /// Whether a table is at a path or below it.
+    fn has_table_at(&self, path: &str) -> bool {
+        self.tables.keys().any(|table| table.starts_with(path)) && path.ends_with('.')
+    }
+
+    /// Adds a row, as the table says; else with the parameters that the last one has, without values.
     fn add(&mut self, asked: &AddObject) -> Result<Message, Refusal> {
         let table = &asked.object_name;
-        let rows: BTreeSet<u32> = self
-            .below(table)
-            .filter_map(|(name, _)| {
-                name.strip_prefix(table.as_str())?.split('.').next()?.parse().ok()
-            })
-            .collect();
-        let Some(last) = rows.last() else {
-            return Err((cpe_fault::INVALID_PARAMETER_NAME, Vec::new()));
+        let rows = self.below(table).filter_map(|(name, _)| {
+            name.strip_prefix(table.as_str())?.split('.').next()?.parse::<u32>().ok()
+        });
+        let last = rows.max();
+        let row: Vec<(String, Parameter)> = match (self.tables.get(table), last) {
+            (Some(row), _) => row.clone().into_iter().collect(),
+            (None, Some(last)) => {
+                let last = format!("{table}{last}.");
+                let empty = |it: &Parameter| FullParameter {
+                    value: String::new(),
+                    value_type: it.value_type().local_name().to_owned(),
+                    writable: it.writable(),
+                };
+                self.below(&last)
+                    .filter_map(|(name, it)| {
+                        let name = name.strip_prefix(&last)?.to_owned();
+                        Some((name, Parameter::Full(empty(it))))
+                    })
+                    .collect()
+            }
+            (None, None) => return Err((cpe_fault::INVALID_PARAMETER_NAME, Vec::new())),
         };
-        let instance_number = last + 1;
-        let (old, new) = (format!("{table}{last}."), format!("{table}{instance_number}."));
-        let row: Vec<(String, Parameter)> = self
-            .below(&old)
-            .map(|(name, it)| {
-                let name = name.replacen(&old, &new, 1);
-                let value_type = it.value_type().local_name().to_owned();
-                let value = String::new();
-                let writable = it.writable();
-                (name, Parameter::Full(FullParameter { value, value_type, writable }))
-            })
-            .collect();
-        self.parameters.extend(row);
+        // A number is not given twice.
+        let given = self.instances.get(table).copied().max(last).unwrap_or_default();
+        let instance_number = given.saturating_add(1);
+        self.instances.insert(table.clone(), instance_number);
+        let named = |name: String| format!("{table}{instance_number}.{name}");
+        self.parameters.extend(row.into_iter().map(|(name, it)| (named(name), it)));
         Ok(Message::AddObjectResponse(AddObjectResponse { instance_number, status: 0 }))
     }
 }
@@ -306,12 +338,16 @@ type Refusal = (u32, Vec<SetParameterValuesFault>);
 /// An attempt to set what cannot be set (TR-069 A.5.1).
 const NOT_WRITABLE: u32 = 9008;
 
+/// A value of another type than the parameter's.
+const WRONG_TYPE: u32 = 9006;
+
 fn text(code: u32) -> &'static str {
     match code {
         cpe_fault::METHOD_NOT_SUPPORTED => "Method not supported",
         cpe_fault::INVALID_ARGUMENTS => "Invalid arguments",
         cpe_fault::INVALID_PARAMETER_NAME => "Invalid parameter name",
         NOT_WRITABLE => "Attempt to set a non-writable parameter",
+        WRONG_TYPE => "Invalid parameter type",
         _ => "Request denied",
     }
 }
@@ -348,3 +384,55 @@ impl std::fmt::Display for DeviceError {
 }
 
 impl std::error::Error for DeviceError {}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, clippy::panic, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn device(tables: &str) -> Device {
+        let parameters = r#"{"Device.A": "a", "Device.B": {"value": "1", "type": "int"}}"#;
+        Device::from_json(&format!("{{\"parameters\": {parameters}{tables}}}")).expect("a device")
+    }
+
+    fn add(device: &mut Device) -> Message {
+        device.answer(&Message::AddObject(AddObject {
+            object_name: "Device.Map.".to_owned(),
+            parameter_key: String::new(),
+        }))
+    }
+
+    #[test]
+    fn rows_can_be_added_to_a_table_that_is_empty_and_no_number_comes_twice() {
+        let mut device = device(r#", "tables": {"Device.Map.": {"Enable": "0"}}"#);
+        for number in 1..=2 {
+            let Message::AddObjectResponse(added) = add(&mut device) else { panic!("a fault") };
+            assert_eq!(added.instance_number, number);
+            let row = format!("Device.Map.{number}.");
+            assert!(device.parameters.contains_key(&format!("{row}Enable")));
+            let delete = DeleteObject { object_name: row, parameter_key: String::new() };
+            let deleted = device.answer(&Message::DeleteObject(delete));
+            assert!(matches!(deleted, Message::DeleteObjectResponse(_)));
+        }
+        let (parameter_path, next_level) = ("Device.".to_owned(), true);
+        let names = device
+            .answer(&Message::GetParameterNames(GetParameterNames { parameter_path, next_level }));
+        let Message::GetParameterNamesResponse(names) = names else { panic!("a fault") };
+        let names: Vec<_> = names.parameter_list.into_iter().map(|it| it.name).collect();
+        assert_eq!(names, ["Device.A", "Device.B", "Device.Map."]);
+    }
+
+    #[test]
+    fn a_table_that_is_not_there_and_a_value_of_another_type_are_faults() {
+        let mut device = device("");
+        assert!(matches!(add(&mut device), Message::Fault(it) if it.fault_code == 9005));
+        let mut parameter_list = ParameterList::new();
+        parameter_list.push("Device.B", "2", ValueType::String);
+        let parameter_key = String::new();
+        let set = SetParameterValues { parameter_list, parameter_key };
+        let Message::Fault(fault) = device.answer(&Message::SetParameterValues(set)) else {
+            panic!("no fault")
+        };
+        assert_eq!(fault.set_parameter_values_fault.first().map(|it| it.fault_code), Some(9006));
+    }
+}

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use trellis_cwmp::{CwmpVersion, DeviceId, EventStruct, FaultStruct, Message, TransferComplete};
 use trellis_plugin_host::{
-    Admission, Answer, Context, Hook, Next, Notes, Plugin, Portions, Redactor, Run, Transcript,
+    Admission, Answer, Context, Hook, Next, Notes, Outcome, Plugin, Portions, Redactor, Run,
+    Transcript,
 };
 
 use crate::device::{Device, UNKNOWN_TIME};
@@ -16,6 +17,9 @@ pub struct Rehearsal {
     device: Device,
     settings: Arc<str>,
     notes: Notes,
+    /// Events of which the plugin was told in a run that failed, or that it was not told of at all:
+    /// the next run is told of them, as on the server.
+    untold: Vec<String>,
     /// Seconds since 1970.
     now: u64,
 }
@@ -32,6 +36,8 @@ pub struct Visit {
 const BEGIN: u64 = 1_800_000_000;
 /// How much later each further session is, in seconds.
 const BETWEEN: u64 = 300;
+/// Events that are not told again.
+const PASSING_EVENTS: [&str; 3] = ["2 PERIODIC", "6 CONNECTION REQUEST", "14 HEARTBEAT"];
 /// What is recorded of a run, in bytes.
 const RECORD_BYTES: usize = 16 << 20;
 
@@ -39,7 +45,7 @@ impl Rehearsal {
     /// A plugin that has never seen the device. The settings are those that hold in the end.
     pub fn new(plugin: Arc<Plugin>, device: Device, settings: &serde_json::Value) -> Self {
         let settings = Arc::from(settings.to_string());
-        Self { plugin, device, settings, notes: Notes::default(), now: BEGIN }
+        Self { plugin, device, settings, notes: Notes::default(), untold: Vec::new(), now: BEGIN }
     }
 
     /// The device as it is by now.
@@ -53,21 +59,38 @@ impl Rehearsal {
         let mut transcripts = Vec::new();
         if self.plugin.admits() {
             let transcript = self.run(Hook::Admit, events).await;
-            let may = matches!(
-                &transcript.outcome,
-                trellis_plugin_host::Outcome::Answered(Answer::Admission(Admission::Accept))
-            );
+            let decision = match &transcript.outcome {
+                Outcome::Answered(Answer::Admission(decision)) => decision.clone(),
+                _ => Admission::Quarantine(String::new()),
+            };
             transcripts.push(transcript);
-            if !may {
+            if decision != Admission::Accept {
+                if matches!(decision, Admission::Quarantine(_)) {
+                    self.untold = self.with_untold(events);
+                }
                 return self.ended(events, transcripts);
             }
         }
-        transcripts.push(self.run(Hook::Provision, events).await);
+        let told = self.with_untold(events);
+        let transcript = self.run(Hook::Provision, &told).await;
+        let has_failed = matches!(transcript.outcome, Outcome::Failed(..));
+        self.untold = if has_failed { told } else { Vec::new() };
+        transcripts.push(transcript);
         for (name, arguments) in actions {
             let hook = Hook::Action { name: name.clone(), arguments: arguments.clone() };
-            transcripts.push(self.run(hook, events).await);
+            let told = self.with_untold(events);
+            transcripts.push(self.run(hook, &told).await);
         }
         self.ended(events, transcripts)
+    }
+
+    /// The events of a session, and those that wait to be told.
+    fn with_untold(&self, events: &[String]) -> Vec<String> {
+        let waits = |event: &&String| {
+            let is_passing = PASSING_EVENTS.contains(&read_event(event).event_code.as_str());
+            !is_passing && !events.contains(event)
+        };
+        events.iter().chain(self.untold.iter().filter(waits)).cloned().collect()
     }
 
     /// Lets time pass until the first deadline, and calls the plugin for it. `None` where there is
@@ -87,7 +110,11 @@ impl Rehearsal {
     }
 
     async fn run(&mut self, hook: Hook, events: &[String]) -> Transcript {
-        let context = self.context(events);
+        let mut context = self.context(events);
+        if matches!(hook, Hook::Expired { .. }) {
+            // The device is not there.
+            context.inform_parameters = Arc::default();
+        }
         let mut run = Run::start(Arc::clone(&self.plugin), hook, context);
         let finished = loop {
             match run.next().await {
@@ -110,7 +137,7 @@ impl Rehearsal {
             hook: Hook::Provision,
             input: trellis_plugin_host::Input::default(),
             calls: Vec::new(),
-            outcome: trellis_plugin_host::Outcome::Failed(
+            outcome: Outcome::Failed(
                 "busy".to_owned(),
                 finished.fault.map(|it| it.message).unwrap_or_default(),
             ),

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use trellis_cwmp::DeviceId;
-use trellis_plugin_host::{FaultKind, Hook, Run, RunFault, Traits};
+use trellis_plugin_host::{Context, FaultKind, Hook, Run, RunFault, Traits};
 use trellis_store::{Deadline, Orders, Session};
 
 use crate::admission::run_alone;
@@ -163,7 +163,14 @@ impl Shared {
         visit.changes.notes = Some((name.clone(), notes));
         let fault = match visit.plugin.clone().filter(|it| it.plugin.expires()) {
             Some(selected) => {
-                let context = visit.context(&self.acs).await?;
+                // The device tells of nothing now: what waits to be told is for its next session.
+                let context = Context {
+                    transfers: Vec::new(),
+                    operations: Vec::new(),
+                    requested_downloads: Vec::new(),
+                    changed_elsewhere: false,
+                    ..visit.context(&self.acs).await?
+                };
                 let hook = Hook::Expired { deadline: which.clone() };
                 let run = Run::start(Arc::clone(&selected.plugin), hook, context);
                 match run_alone(run, EXPIRED_MAX).await {

@@ -1,5 +1,7 @@
 //! How the bench's device answers.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Bench, Parameter, fault};
 use crate::bindings::trellis::acs::parameters::{
     AddedObject, AttributeChange, Ensured, ParameterAttributes, ParameterName,
@@ -61,19 +63,36 @@ impl Bench {
     pub(super) fn names(&mut self, path: &str, next: bool) -> Result<Vec<ParameterName>, Error> {
         self.request(format!("GetParameterNames {path}"))?;
         self.must_exist(path)?;
-        let mut names: Vec<String> = Vec::new();
-        for known in self.parameters.keys().filter(|known| known.starts_with(path)) {
-            let rest = known.strip_prefix(path).unwrap_or_default();
-            for (dot, _) in rest.match_indices('.').take(if next { 1 } else { usize::MAX }) {
-                names.push(format!("{path}{}.", rest.get(..dot).unwrap_or_default()));
+        let mut names = BTreeMap::new();
+        let tables = self.tables.keys().map(|it| (it, false));
+        let known = self.parameters.iter().map(|(name, it)| (name, !it.read_only));
+        for (known, writable) in known.chain(tables) {
+            let Some(rest) = known.strip_prefix(path) else { continue };
+            if rest.is_empty() && !is_object(path) {
+                names.insert(known.clone(), writable);
             }
-            if !next || !rest.contains('.') {
-                names.push(known.clone());
+            let mut end = path.len();
+            for part in rest.split_inclusive('.') {
+                end += part.len();
+                let name = known.get(..end).unwrap_or_default().to_owned();
+                let writable =
+                    if is_object(&name) { self.is_row_or_table(&name) } else { writable };
+                names.insert(name, writable);
+                if next {
+                    break;
+                }
             }
         }
-        names.dedup();
-        let name = |name| ParameterName { name, writable: true };
+        let name = |(name, writable)| ParameterName { name, writable };
         Ok(names.into_iter().map(name).collect())
+    }
+
+    /// Whether rows can be added to an object, or the object is such a row.
+    fn is_row_or_table(&self, object: &str) -> bool {
+        self.tables.keys().any(|table| {
+            let row = object.strip_prefix(table.as_str()).and_then(|it| it.strip_suffix('.'));
+            table == object || row.is_some_and(|it| it.parse::<u32>().is_ok())
+        })
     }
 
     pub(super) fn attributes(
@@ -112,13 +131,31 @@ impl Bench {
         Ok(())
     }
 
-    /// Adds an empty row; what a real device has in it, the test adds with
-    /// [`parameter`](Self::parameter).
+    /// Adds a row: with what [`table`](Self::table) says, else with what the last row has, without
+    /// values.
     pub(super) fn add(&mut self, table: &str) -> Result<AddedObject, Error> {
         self.request(format!("AddObject {table}"))?;
-        let number = |name: &String| name.strip_prefix(table)?.split('.').next()?.parse().ok();
-        let last: u32 = self.parameters.keys().filter_map(number).max().unwrap_or(0);
-        Ok(AddedObject { instance_number: last.saturating_add(1), status: 0 })
+        let rows = self.parameters.keys().filter_map(|name| row_of(table, name));
+        let last = rows.max();
+        let below = |row: u32| format!("{table}{row}.");
+        let row = match (self.tables.get(table), last) {
+            (Some(row), _) => row.clone(),
+            (None, Some(last)) => {
+                let last = below(last);
+                let names = self.parameters.iter().filter_map(|(name, it)| {
+                    let parameter = Parameter { value: String::new(), ..it.clone() };
+                    Some((name.strip_prefix(&last)?.to_owned(), parameter))
+                });
+                names.collect()
+            }
+            (None, None) => return Err(fault(INVALID_PARAMETER_NAME)),
+        };
+        let given = self.instances.get(table).copied().max(last).unwrap_or(0);
+        let instance_number = given.saturating_add(1);
+        self.instances.insert(table.to_owned(), instance_number);
+        let row = row.into_iter().map(|(name, it)| (below(instance_number) + &name, it));
+        self.parameters.extend(row);
+        Ok(AddedObject { instance_number, status: 0 })
     }
 
     pub(super) fn delete(&mut self, row: &str) -> Result<u32, Error> {
@@ -130,6 +167,10 @@ impl Bench {
 
     /// As the host does it: reads what exists, writes what differs.
     pub(super) fn ensure(&mut self, values: &[ParameterValue]) -> Result<Ensured, Error> {
+        let names: BTreeSet<_> = values.iter().map(|value| &value.name).collect();
+        if names.len() != values.len() {
+            return Err(Error::Refused("a name is in the list twice".to_owned()));
+        }
         let missing = |value: &&ParameterValue| !self.parameters.contains_key(&value.name);
         let missing: Vec<_> =
             values.iter().filter(missing).map(|value| value.name.clone()).collect();
@@ -139,9 +180,11 @@ impl Bench {
         if !names.is_empty() {
             let known = self.get_values(&names)?;
             for (value, known) in there.into_iter().zip(known) {
-                if !same(&value.value, &known) {
-                    different
-                        .push(ParameterValue { value_type: known.value_type, ..value.clone() });
+                let is_typed = !value.value_type.is_empty();
+                let value_type =
+                    if is_typed { value.value_type.clone() } else { known.value_type.clone() };
+                if !same(&value_type, &value.value, &known.value) {
+                    different.push(ParameterValue { value_type, ..value.clone() });
                 }
             }
         }
@@ -150,49 +193,71 @@ impl Bench {
         Ok(Ensured { written, missing, status })
     }
 
+    /// As the host does it: finds the row, or adds it and takes it away where its keys cannot be set.
     pub(super) fn ensure_row(
         &mut self,
         table: &str,
         keys: &[ParameterValue],
     ) -> Result<u32, Error> {
-        let rows = self.get_values(&[table.to_owned()])?;
-        let number = |name: &str| -> Option<u32> {
-            name.strip_prefix(table)?.split('.').next()?.parse().ok()
+        let rows = self.names(table, true)?;
+        let rows: BTreeSet<u32> = rows.iter().filter_map(|it| row_of(table, &it.name)).collect();
+        let wanted = |row: u32| {
+            let name = move |key: &ParameterValue| format!("{table}{row}.{}", key.name);
+            keys.iter().map(move |key| ParameterValue { name: name(key), ..key.clone() })
         };
-        for row in rows.iter().filter_map(|value| number(&value.name)) {
-            let holds = |key: &ParameterValue| {
-                let name = format!("{table}{row}.{}", key.name);
-                rows.iter().any(|value| value.name == name && same(&key.value, value))
-            };
-            if keys.iter().all(holds) {
-                return Ok(row);
-            }
+        let names = rows.iter().flat_map(|row| wanted(*row)).map(|it| it.name);
+        let names: Vec<_> = names.filter(|it| self.parameters.contains_key(it)).collect();
+        let known = if names.is_empty() { Vec::new() } else { self.get_values(&names)? };
+        let holds = |key: &ParameterValue| {
+            let known = known.iter().find(|it| it.name == key.name);
+            known.is_some_and(|it| same(&it.value_type, &key.value, &it.value))
+        };
+        if let Some(row) = rows.into_iter().find(|row| wanted(*row).all(|key| holds(&key))) {
+            return Ok(row);
         }
         let row = self.add(table)?.instance_number;
-        for key in keys {
-            let name = format!("{table}{row}.{}", key.name);
-            self.parameter(&name, &key.value_type, &key.value);
-        }
-        Ok(row)
+        let failure = match self.ensure(&wanted(row).collect::<Vec<_>>()) {
+            Ok(ensured) => match ensured.missing.first() {
+                None => return Ok(row),
+                Some(missing) => Error::Refused(format!("the new row has no {missing}")),
+            },
+            Err(error) => error,
+        };
+        self.delete(&format!("{table}{row}."))?;
+        Err(failure)
     }
 
     fn must_exist(&self, name: &str) -> Result<(), Error> {
-        let there = |(known, _): (&String, &Parameter)| {
-            known == name || is_object(name) && known.starts_with(name)
-        };
-        if self.parameters.iter().any(there) { Ok(()) } else { Err(fault(INVALID_PARAMETER_NAME)) }
+        let is_below = |known: &String| known == name || is_object(name) && known.starts_with(name);
+        let is_there = self.parameters.keys().chain(self.tables.keys()).any(is_below);
+        if is_there { Ok(()) } else { Err(fault(INVALID_PARAMETER_NAME)) }
     }
+}
+
+/// The row of a table that a name is in.
+fn row_of(table: &str, name: &str) -> Option<u32> {
+    name.strip_prefix(table)?.split('.').next()?.parse().ok()
 }
 
 fn is_object(name: &str) -> bool {
     name.is_empty() || name.ends_with('.')
 }
 
-/// Whether a wanted text is what the device has.
-fn same(wanted: &str, known: &ParameterValue) -> bool {
-    if known.value_type != "boolean" {
-        return wanted == known.value;
-    }
-    let truth = |text: &str| matches!(text, "1" | "true");
-    truth(wanted) == truth(&known.value)
+/// Whether two texts say the same in a type, as the host compares them.
+fn same(kind: &str, wanted: &str, known: &str) -> bool {
+    let truth = |text: &str| match text.trim() {
+        "1" | "true" | "True" | "TRUE" => Some(true),
+        "0" | "false" | "False" | "FALSE" => Some(false),
+        _ => None,
+    };
+    let number = |text: &str| text.trim().parse::<i128>().ok();
+    wanted == known
+        || match kind {
+            "boolean" => truth(wanted).is_some() && truth(wanted) == truth(known),
+            "int" | "unsignedInt" | "long" | "unsignedLong" => {
+                number(wanted).is_some() && number(wanted) == number(known)
+            }
+            "hexBinary" => wanted.trim().eq_ignore_ascii_case(known.trim()),
+            _ => false,
+        }
 }

@@ -38,8 +38,13 @@ pub struct Settings {
 struct Upgrade {
     /// The version that it is to bring.
     version: String,
+    /// Which attempt it is of all of this device. What comes of an earlier one, or is told again, has
+    /// another command key.
+    attempt: u32,
     /// How far it has come.
     step: Step,
+    /// What the device ran when it told of a restart after the transfer.
+    ran: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Deserialize, Serialize)]
@@ -57,11 +62,17 @@ enum Step {
     Failed,
 }
 
-/// Where the upgrade is in the memory, the name of its deadline, and its command key.
+/// Where the upgrade is in the memory, and the name of its deadline.
 const KEY: &str = "upgrade";
 
 /// What operators see of it.
 const STATE: &str = "firmware.state";
+
+impl Upgrade {
+    fn command_key(&self) -> String {
+        format!("upgrade-{}", self.attempt)
+    }
+}
 
 impl Plugin for FirmwareUpgrade {
     type Settings = Settings;
@@ -98,59 +109,89 @@ impl Plugin for FirmwareUpgrade {
     fn provision(cpe: &mut Cpe, settings: Settings) -> Result<()> {
         let Some(wanted) = &settings.version else { return Ok(()) };
         let running = running(cpe)?;
-        let upgrade = cpe.memory().get::<Upgrade>(KEY)?.filter(|it| it.version == *wanted);
-        match upgrade.map(|it| it.step) {
-            _ if running == *wanted => finish(cpe, wanted),
-            None => download(cpe, &settings, wanted),
-            Some(step @ (Step::Transferring | Step::TransferringAgain)) => {
-                transferred(cpe, &settings, wanted, &running, &step)
+        let known = cpe.memory().get::<Upgrade>(KEY)?;
+        let Some(upgrade) = known.filter(|it| it.version == *wanted) else {
+            return match running == *wanted {
+                true => cpe.fact(STATE, "done"),
+                false => download(cpe, &settings, wanted),
+            };
+        };
+        match upgrade.step {
+            Step::Done if running != *wanted => {
+                fail(cpe, upgrade, &format!("the device runs {running} again"))
             }
-            Some(Step::Booting) => booted(cpe, wanted, &running),
-            Some(Step::Done) => fail(cpe, wanted, &format!("the device runs {running} again")),
-            Some(Step::Failed) => Ok(()),
+            Step::Done => Ok(()),
+            _ if running == *wanted => finish(cpe, upgrade),
+            Step::Transferring | Step::TransferringAgain => {
+                transferred(cpe, &settings, upgrade, running)
+            }
+            Step::Booting => booted(cpe, upgrade, running),
+            Step::Failed => Ok(()),
         }
     }
 
     fn action(cpe: &mut Cpe, settings: Settings, name: &str, _: Json) -> Result<Json> {
-        let Some(wanted) = &settings.version else {
-            return Err(Error::other(format!("{name}: no version is set")));
-        };
-        download(cpe, &settings, wanted)?;
-        Ok(json!({ "version": wanted }))
+        let no = |why: &str| Err(Error::other(format!("{name}: {why}")));
+        let Some(wanted) = &settings.version else { return no("no version is set") };
+        let upgrade = cpe.memory().get::<Upgrade>(KEY)?.filter(|it| it.version == *wanted);
+        match upgrade.map(|it| it.step) {
+            Some(Step::Done) => no("the device has that version"),
+            Some(Step::Transferring | Step::TransferringAgain | Step::Booting) => {
+                no("the upgrade is under way")
+            }
+            Some(Step::Failed) | None => {
+                download(cpe, &settings, wanted)?;
+                Ok(json!({ "version": wanted }))
+            }
+        }
     }
 
-    fn expired(cpe: &mut Cpe, _: Settings, _: &str) -> Result<()> {
+    fn expired(cpe: &mut Cpe, settings: Settings, _: &str) -> Result<()> {
         let Some(upgrade) = cpe.memory().get::<Upgrade>(KEY)? else { return Ok(()) };
-        let missing = match upgrade.step {
-            Step::Transferring | Step::TransferringAgain => "no TransferComplete came",
-            Step::Booting => "the device did not restart",
-            Step::Done | Step::Failed => return Ok(()),
+        if settings.version.as_ref() != Some(&upgrade.version) {
+            // Nobody waits for that one any more.
+            return Ok(());
+        }
+        let missing = match (&upgrade.step, &upgrade.ran) {
+            (Step::Transferring | Step::TransferringAgain, _) => {
+                "no TransferComplete came".to_owned()
+            }
+            (Step::Booting, Some(ran)) => format!("after the restart the device runs {ran}"),
+            (Step::Booting, None) => "the device did not restart".to_owned(),
+            (Step::Done | Step::Failed, _) => return Ok(()),
         };
-        fail(cpe, &upgrade.version, missing)
+        fail(cpe, upgrade, &missing)
     }
 }
 
 /// Step 1: the device is asked to download the file.
 fn download(cpe: &mut Cpe, settings: &Settings, wanted: &str) -> Result<()> {
-    // Noted before the request: what leaves is known to have left.
-    note(cpe, wanted, Step::Transferring, "transferring")?;
+    let last = cpe.memory().get::<Upgrade>(KEY)?.map_or(0, |it| it.attempt);
+    let upgrade = Upgrade {
+        version: wanted.to_owned(),
+        attempt: last.wrapping_add(1),
+        step: Step::Transferring,
+        ran: None,
+    };
     cpe.deadlines().set_in(KEY, settings.transfer_seconds)?;
-    ask(cpe, settings, wanted)
+    ask(cpe, settings, upgrade)
 }
 
-fn ask(cpe: &mut Cpe, settings: &Settings, wanted: &str) -> Result<()> {
+fn ask(cpe: &mut Cpe, settings: &Settings, upgrade: Upgrade) -> Result<()> {
+    // Noted before the request: what leaves is known to have left.
+    note(cpe, &upgrade, "transferring")?;
     let status = cpe.download(Download {
-        command_key: KEY.to_owned(),
+        command_key: upgrade.command_key(),
         file_type: FIRMWARE.to_owned(),
         url: settings.url.clone(),
         ..Download::default()
     });
     match status {
         // Some devices have the file by the time they answer; no TransferComplete follows.
-        Ok(status) if status.status == 0 => wait_for_boot(cpe, settings, wanted),
+        Ok(status) if status.status == 0 => wait_for_boot(cpe, settings, upgrade).map(drop),
         Ok(_) => Ok(()),
         Err(error) if error.is_lost() => Err(error),
-        Err(error) => fail(cpe, wanted, &error.to_string()),
+        Err(error) => fail(cpe, upgrade, &error.to_string()),
     }
 }
 
@@ -158,67 +199,69 @@ fn ask(cpe: &mut Cpe, settings: &Settings, wanted: &str) -> Result<()> {
 fn transferred(
     cpe: &mut Cpe,
     settings: &Settings,
-    wanted: &str,
-    running: &str,
-    step: &Step,
+    upgrade: Upgrade,
+    running: String,
 ) -> Result<()> {
     let completed = cpe.completed_transfers();
-    match completed.iter().find(|it| it.command_key == KEY) {
+    match completed.iter().find(|it| it.command_key == upgrade.command_key()) {
         Some(it) if it.fault_code == 0 => {
-            wait_for_boot(cpe, settings, wanted)?;
+            let upgrade = wait_for_boot(cpe, settings, upgrade)?;
             // Most devices restart first, and tell of both in one session.
-            booted(cpe, wanted, running)
+            booted(cpe, upgrade, running)
         }
         Some(it) => {
             let why = format!("the transfer failed: {} {}", it.fault_code, it.fault_text);
-            fail(cpe, wanted, &why)
+            fail(cpe, upgrade, &why)
         }
-        None if *step == Step::Transferring && !is_queued(cpe)? => {
+        None if upgrade.step == Step::Transferring && !is_queued(cpe, &upgrade)? => {
             // The deadline of the first time stands, and there is no third one.
-            note(cpe, wanted, Step::TransferringAgain, "transferring")?;
-            ask(cpe, settings, wanted)
+            ask(cpe, settings, Upgrade { step: Step::TransferringAgain, ..upgrade })
         }
         None => Ok(()),
     }
 }
 
 /// Whether the device has the transfer in its queue. One that cannot tell is waited for.
-fn is_queued(cpe: &mut Cpe) -> Result<bool> {
+fn is_queued(cpe: &mut Cpe, upgrade: &Upgrade) -> Result<bool> {
     match cpe.all_queued_transfers() {
-        Ok(queue) => Ok(queue.iter().any(|it| it.command_key == KEY)),
+        Ok(queue) => Ok(queue.iter().any(|it| it.command_key == upgrade.command_key())),
         Err(error) if error.is_lost() => Err(error),
         Err(_) => Ok(true),
     }
 }
 
-fn wait_for_boot(cpe: &mut Cpe, settings: &Settings, wanted: &str) -> Result<()> {
-    note(cpe, wanted, Step::Booting, "booting")?;
-    cpe.deadlines().set_in(KEY, settings.boot_seconds)
+fn wait_for_boot(cpe: &mut Cpe, settings: &Settings, upgrade: Upgrade) -> Result<Upgrade> {
+    let upgrade = Upgrade { step: Step::Booting, ..upgrade };
+    note(cpe, &upgrade, "booting")?;
+    cpe.deadlines().set_in(KEY, settings.boot_seconds)?;
+    Ok(upgrade)
 }
 
-/// Step 3: the device has restarted, and has not the version, or has yet to restart.
-fn booted(cpe: &mut Cpe, wanted: &str, running: &str) -> Result<()> {
-    if cpe.has_event(event::BOOT) {
-        return fail(cpe, wanted, &format!("after the restart the device runs {running}"));
+/// Step 3: the device does not run the version, or not yet. Events of a session that was lost are
+/// told again: a boot need not be the one that is waited for, so that time decides.
+fn booted(cpe: &mut Cpe, upgrade: Upgrade, running: String) -> Result<()> {
+    if !cpe.has_event(event::BOOT) {
+        return Ok(());
     }
-    Ok(())
+    note(cpe, &Upgrade { ran: Some(running), ..upgrade }, "booting")
 }
 
 /// Step 4: the device has the version.
-fn finish(cpe: &mut Cpe, wanted: &str) -> Result<()> {
+fn finish(cpe: &mut Cpe, upgrade: Upgrade) -> Result<()> {
     cpe.deadlines().clear(KEY);
-    note(cpe, wanted, Step::Done, "done")
+    note(cpe, &Upgrade { step: Step::Done, ..upgrade }, "done")
 }
 
 /// The end of an upgrade that went wrong: an error is a fault that operators see.
-fn fail(cpe: &mut Cpe, wanted: &str, why: &str) -> Result<()> {
+fn fail(cpe: &mut Cpe, upgrade: Upgrade, why: &str) -> Result<()> {
     cpe.deadlines().clear(KEY);
-    note(cpe, wanted, Step::Failed, "failed")?;
-    Err(Error::other(format!("the upgrade to {wanted} failed: {why}")))
+    let upgrade = Upgrade { step: Step::Failed, ..upgrade };
+    note(cpe, &upgrade, "failed")?;
+    Err(Error::other(format!("the upgrade to {} failed: {why}", upgrade.version)))
 }
 
-fn note(cpe: &mut Cpe, wanted: &str, step: Step, state: &str) -> Result<()> {
-    cpe.memory().set(KEY, &Upgrade { version: wanted.to_owned(), step })?;
+fn note(cpe: &mut Cpe, upgrade: &Upgrade, state: &str) -> Result<()> {
+    cpe.memory().set(KEY, upgrade)?;
     cpe.fact(STATE, state)
 }
 

@@ -37,7 +37,7 @@ fn an_upgrade_goes_from_the_download_to_the_version_in_three_sessions() {
     session(&mut bench, &["2 PERIODIC"]).unwrap();
     assert_eq!(bench.rpcs(), ["GetAllQueuedTransfers"]);
 
-    bench.session(&["7 TRANSFER COMPLETE"], &[VERSION]).completed("upgrade", 0);
+    bench.session(&["7 TRANSFER COMPLETE"], &[VERSION]).completed("upgrade-1", 0);
     bench.run::<FirmwareUpgrade>().unwrap();
     assert_eq!(state(&bench), Some(&"booting".into()));
 
@@ -90,16 +90,64 @@ fn what_does_not_come_in_time_is_reported_and_not_tried_again() {
 fn a_transfer_that_fails_and_a_boot_into_the_old_version_are_reported() {
     let mut failed = bench();
     session(&mut failed, &["2 PERIODIC"]).unwrap();
-    failed.session(&["7 TRANSFER COMPLETE"], &[VERSION]).completed("upgrade", 9010);
+    failed.session(&["7 TRANSFER COMPLETE"], &[VERSION]).completed("upgrade-1", 9010);
     let error = failed.run::<FirmwareUpgrade>().unwrap_err();
     assert!(error.contains("9010"), "{error}");
 
     let mut old = bench();
     session(&mut old, &["2 PERIODIC"]).unwrap();
-    old.session(&["7 TRANSFER COMPLETE"], &[VERSION]).completed("upgrade", 0);
+    old.session(&["7 TRANSFER COMPLETE"], &[VERSION]).completed("upgrade-1", 0);
     old.run::<FirmwareUpgrade>().unwrap();
-    let error = session(&mut old, &["1 BOOT"]).unwrap_err();
-    assert!(error.contains("the device runs 1.0"), "{error}");
+    session(&mut old, &["1 BOOT"]).unwrap();
+    let error = old.expire::<FirmwareUpgrade>().unwrap().unwrap_err();
+    assert!(error.contains("after the restart the device runs 1.0"), "{error}");
+
+    let mut silent = bench();
+    session(&mut silent, &["2 PERIODIC"]).unwrap();
+    silent.session(&["7 TRANSFER COMPLETE"], &[VERSION]).completed("upgrade-1", 0);
+    silent.run::<FirmwareUpgrade>().unwrap();
+    let error = silent.expire::<FirmwareUpgrade>().unwrap().unwrap_err();
+    assert!(error.contains("the device did not restart"), "{error}");
+}
+
+#[test]
+fn a_boot_that_is_told_again_is_not_taken_for_the_one_that_is_waited_for() {
+    let mut bench = bench();
+    session(&mut bench, &["1 BOOT"]).unwrap();
+    bench.session(&["1 BOOT", "7 TRANSFER COMPLETE"], &[VERSION]).completed("upgrade-1", 0);
+    bench.run::<FirmwareUpgrade>().unwrap();
+    assert_eq!(state(&bench), Some(&"booting".into()));
+    bench.parameter(VERSION, "string", "2.0");
+    session(&mut bench, &["1 BOOT"]).unwrap();
+    assert_eq!(state(&bench), Some(&"done".into()));
+}
+
+#[test]
+fn the_end_of_an_earlier_attempt_is_not_taken_for_that_of_this_one() {
+    let mut bench = bench();
+    session(&mut bench, &["2 PERIODIC"]).unwrap();
+    bench.settings(json!({ "version": "3.0", "url": "http://files.example/3.0.bin" }));
+    bench.session(&["7 TRANSFER COMPLETE"], &[VERSION]).completed("upgrade-1", 9010);
+    bench.run::<FirmwareUpgrade>().unwrap();
+    assert_eq!(bench.rpcs(), ["Download upgrade-2 http://files.example/3.0.bin"]);
+
+    // A report of a failure is told again, since the run ended with one.
+    bench.session(&["7 TRANSFER COMPLETE"], &[VERSION]).completed("upgrade-2", 9010);
+    bench.run::<FirmwareUpgrade>().unwrap_err();
+    bench.action::<FirmwareUpgrade>("retry-upgrade", &json!({})).unwrap();
+    session(&mut bench, &["2 PERIODIC"]).unwrap();
+    assert_eq!(state(&bench), Some(&"transferring".into()));
+    bench.session(&["7 TRANSFER COMPLETE"], &[VERSION]).completed("upgrade-3", 0);
+    bench.run::<FirmwareUpgrade>().unwrap();
+    assert_eq!(state(&bench), Some(&"booting".into()));
+}
+
+#[test]
+fn nothing_is_reported_of_a_version_that_is_not_wanted_any_more() {
+    let mut bench = bench();
+    session(&mut bench, &["2 PERIODIC"]).unwrap();
+    bench.settings(json!({ "version": null, "url": "" }));
+    assert_eq!(bench.expire::<FirmwareUpgrade>(), Some(Ok(())));
 }
 
 #[test]
@@ -111,4 +159,6 @@ fn an_operator_can_have_it_tried_again() {
     let answer = bench.action::<FirmwareUpgrade>("retry-upgrade", &json!({})).unwrap();
     assert_eq!(answer, json!({ "version": "2.0" }));
     assert_eq!(state(&bench), Some(&"transferring".into()));
+    let again = bench.action::<FirmwareUpgrade>("retry-upgrade", &json!({})).unwrap_err();
+    assert!(again.contains("under way"), "{again}");
 }
