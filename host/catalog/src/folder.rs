@@ -159,12 +159,7 @@ async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Res
 }
 
 /// Takes a file, after so many changes of the catalog.
-async fn take(
-    catalog: &Catalog,
-    path: &Path,
-    bytes: u64,
-    changes: u64,
-) -> Result<Loaded, Refusal> {
+async fn take(catalog: &Catalog, path: &Path, bytes: u64, changes: u64) -> Result<Loaded, Refusal> {
     let limit = catalog.file_bytes_max();
     if bytes > limit {
         let why = format!("it has {bytes} bytes; the limit is {limit}");

@@ -64,7 +64,8 @@ impl Cache {
         for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
             let is_kept = entry.file_name().to_str().is_some_and(|name| keep.contains(name));
-            let is_young = || entry.metadata()?.modified().map(|it| it.elapsed().is_ok_and(|it| it < YOUNG));
+            let is_young =
+                || entry.metadata()?.modified().map(|it| it.elapsed().is_ok_and(|it| it < YOUNG));
             if !is_kept && !is_young()? {
                 std::fs::remove_file(entry.path())?;
             }

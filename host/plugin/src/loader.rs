@@ -118,7 +118,11 @@ impl Loader {
         let instance_pre = link(&self.engine, &component).map_err(|error| misfit(&error))?;
         let hooks = hooks(engine, &component, &instance_pre)?;
         let instance = VendorPluginPre::new(instance_pre).map_err(|error| misfit(&error))?;
-        let json = describe(&self.engine, &instance, &self.settings.limits).await?;
+        // What it wishes for is in what it says: until then it has what it may get at most.
+        let (limits, max) = (&self.settings.limits, &self.settings.limits_max);
+        let memory_bytes = limits.memory_bytes.max(max.memory_bytes);
+        let limits = Limits { memory_bytes, ..limits.clone() };
+        let json = describe(&self.engine, &instance, &limits).await?;
         let manifest = Manifest::parse(&json)
             .map_err(|problem| format!("its manifest is not usable: {problem}"))?;
         self.finish(manifest, digest, bytes, imports::imports(engine, &component), instance, hooks)

@@ -18,12 +18,17 @@ pub(crate) struct Client {
 
 impl Client {
     /// Connects.
-    pub(crate) async fn connect(address: &str, class: &str, serial: u32) -> anyhow::Result<Self> {
+    pub(crate) async fn connect(
+        address: &str,
+        manufacturer: &str,
+        class: &str,
+        serial: u32,
+    ) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self {
             stream: BufReader::new(stream),
-            inform: request(&messages::inform(class, serial)),
+            inform: request(&messages::inform(manufacturer, class, serial)),
             empty: request(""),
             values: request(messages::VALUES),
             line: String::new(),

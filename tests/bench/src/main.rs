@@ -45,9 +45,9 @@ enum Command {
         /// The server to measure.
         #[arg(long)]
         server: PathBuf,
-        /// The folder with the plugin `scripted`.
+        /// The folders with the plugins `scripted` and `bare`.
         #[arg(long)]
-        plugins: PathBuf,
+        plugins: Vec<PathBuf>,
         /// How long to measure each, in seconds.
         #[arg(long, default_value_t = 30)]
         seconds: u64,

@@ -95,7 +95,7 @@ async fn run(server: &Process, class: &str, sessions: u32, rpcs: u32) -> anyhow:
     let each = (sessions / CLIENTS).max(1);
     let mut clients = tokio::task::JoinSet::new();
     for serial in 0..CLIENTS {
-        let mut client = Client::connect(&server.address, class, serial).await?;
+        let mut client = Client::connect(&server.address, "Guest", class, serial).await?;
         clients.spawn(async move {
             for _ in 0..each {
                 let answered = client.session().await?;
@@ -116,7 +116,7 @@ async fn park(server: &Process, parked: u32) -> anyhow::Result<(f64, f64)> {
     let (memory, mappings) = (server.resident_kib()?, server.mappings()?);
     let mut clients = Vec::new();
     for serial in 0..parked {
-        let mut client = Client::connect(&server.address, FOUR, 100_000 + serial).await?;
+        let mut client = Client::connect(&server.address, "Guest", FOUR, 100_000 + serial).await?;
         let status = client.begin().await?;
         ensure!(status == 200, "a session that should wait ended with {status}");
         clients.push(client);

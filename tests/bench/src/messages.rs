@@ -58,7 +58,7 @@ pub(crate) const VALUES: &str = concat!(
 );
 
 /// An Inform as a gateway sends it every hour.
-pub(crate) fn inform(product_class: &str, serial: u32) -> String {
+pub(crate) fn inform(manufacturer: &str, product_class: &str, serial: u32) -> String {
     let mut parameters = String::new();
     let forced = [
         ("RootDataModelVersion", "2.11"),
@@ -76,7 +76,7 @@ pub(crate) fn inform(product_class: &str, serial: u32) -> String {
         ));
     }
     format!(
-        "{HEAD}<cwmp:Inform><DeviceId><Manufacturer>Guest</Manufacturer><OUI>00D09E</OUI>\
+        "{HEAD}<cwmp:Inform><DeviceId><Manufacturer>{manufacturer}</Manufacturer><OUI>00D09E</OUI>\
          <ProductClass>{product_class}</ProductClass><SerialNumber>B{serial}</SerialNumber>\
          </DeviceId><Event enc:arrayType=\"cwmp:EventStruct[1]\"><EventStruct>\
          <EventCode>2 PERIODIC</EventCode><CommandKey></CommandKey></EventStruct></Event>\

@@ -187,7 +187,8 @@ async fn the_pages_plugin_with_every_hook_does_what_it_says_in_every_language() 
         let keeper = folder.path().join("keeper");
         std::fs::write(keeper.join(main), every_hook(&page, language)).expect("written");
         if lang != "rust" {
-            std::fs::write(keeper.join("wit/world.wit"), every_hook(&page, "wit")).expect("written");
+            std::fs::write(keeper.join("wit/world.wit"), every_hook(&page, "wit"))
+                .expect("written");
         }
         run(commands[1]);
         let printed = run(commands[2]);

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{file, replaced};
-use crate::server::{Server, built, guest, guests, identified, key, until};
+use crate::server::{Server, at_the_gate, built, guest, guests, identified, key, until};
 
 /// The plugin whose hooks misbehave.
 fn bare() -> std::path::PathBuf {
@@ -23,7 +23,7 @@ async fn a_file_whose_describe_traps_loops_or_answers_nonsense_is_refused_and_ch
     let folder = tempfile::tempdir().expect("a folder");
     for (how, wanted) in [
         (b"describe:trap", "its describe() failed: "),
-        (b"describe:loop", "its describe() failed: the CPU limit of 2000000000 fuel is reached"),
+        (b"describe:loop", "its describe() failed: the CPU limit of 100000000 fuel is reached"),
         (b"describe:half", "its manifest is not usable: EOF while parsing"),
         (b"describe:list", "its manifest is not usable: "),
     ] {
@@ -64,10 +64,11 @@ async fn an_action_that_misbehaves_fails_with_the_limit_that_it_reached_and_the_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_admit_that_misbehaves_quarantines_the_device_and_says_why() {
-    let config = "[plugins.for.bare]\nlimits = { wall-seconds = 1, host-calls = 500 }\n";
+    let config =
+        "[plugins.for.bare]\nlimits = { wall-seconds = 1, host-calls = 500, fuel = 100000000 }\n";
     let server = Server::with_config(&bare(), config);
     for (number, (behaviour, kind, wanted)) in [
-        ("admit-loop", "fuel", "the CPU limit of 2000000000 fuel is reached"),
+        ("admit-loop", "fuel", "the CPU limit of 100000000 fuel is reached"),
         ("admit-flood", "calls", "the limit of 500 calls of the host in one run is reached"),
         ("admit-allocate", "memory", "the memory limit of 16777216 bytes is reached"),
         ("admit-sleep", "wall-time", "the wall-time limit of 1 s is reached"),
@@ -92,8 +93,9 @@ async fn an_admit_that_misbehaves_quarantines_the_device_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_expired_that_misbehaves_is_a_fault_of_the_device_and_others_are_woken_all_the_same() {
-    let config = "[plugins.for.bare]\nlimits = { wall-seconds = 1, host-calls = 500 }\n";
+async fn an_expired_that_misbehaves_is_a_fault_of_the_device_that_names_the_limit() {
+    let config =
+        "[plugins.for.bare]\nlimits = { wall-seconds = 1, host-calls = 500, fuel = 100000000 }\n";
     let server = Server::with_config(&bare(), config);
     let expected = [
         ("expired-loop", "fuel"),
@@ -148,4 +150,30 @@ async fn a_limit_that_does_not_end_a_run_is_told_to_the_plugin_with_its_value() 
     let told = faults(&server, key(&cpe).as_str());
     let told: Vec<_> = told.as_array().expect("faults").iter().map(|it| &it["kind"]).collect();
     assert!(told.contains(&&json!("memory-store")) && told.contains(&&json!("log")), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_that_sleep_when_they_are_woken_keep_no_other_plugin_from_being_woken() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in [bare().join("bare.wasm"), guests().join("gate.wasm")] {
+        std::fs::copy(&file, folder.path().join(file.file_name().expect("a name")))
+            .expect("copied");
+    }
+    let config = "[plugins.for.bare]\nlimits = { wall-seconds = 25 }\n";
+    let server = Server::with_config(folder.path(), config);
+    let mut sleepers = Vec::new();
+    // More than one plugin may have at once.
+    for number in 1..=12 {
+        let mut cpe = identified("Bare", "expired-sleep", number);
+        cpe.session(&server.url()).await.expect("a session");
+        sleepers.push(key(&cpe).to_string());
+    }
+    let mut other = at_the_gate("wait", 1);
+    other.session(&server.url()).await.expect("a session");
+    let other = format!("/devices/{}", key(&other));
+    until("the other plugin is woken", || {
+        server.api_ok("GET", &other, &Value::Null)["facts"]["gate.expired"]["value"] == "reboot"
+    });
+    let is_awake = |device: &String| faults(&server, device)[0].is_object();
+    assert!(!sleepers.iter().any(is_awake), "it was woken beside them, and not after them");
 }

@@ -43,9 +43,10 @@ pub(crate) fn build(arguments: &BuildArguments) -> anyhow::Result<()> {
 }
 
 fn rust(folder: &Path) -> anyhow::Result<PathBuf> {
-    if !has_target() {
+    if !has_target(folder) {
         step(&format!("installing Rust's target {TARGET}"));
-        let added = Command::new("rustup").args(["target", "add", TARGET]).status();
+        let added =
+            Command::new("rustup").current_dir(folder).args(["target", "add", TARGET]).status();
         if !added.is_ok_and(|status| status.success()) {
             bail!("Rust's target {TARGET} is missing: `rustup target add {TARGET}` brings it");
         }
@@ -133,9 +134,11 @@ fn run(folder: &Path, program: &str, arguments: &[&str], missing: &str) -> anyho
     Ok(())
 }
 
-fn has_target() -> bool {
-    let arguments = ["--print", "target-libdir", "--target", TARGET];
-    let Ok(output) = Command::new("rustc").args(arguments).output() else { return false };
+/// Whether the Rust of the folder, which may choose its own, has the target.
+fn has_target(folder: &Path) -> bool {
+    let mut rustc = Command::new("rustc");
+    rustc.current_dir(folder).args(["--print", "target-libdir", "--target", TARGET]);
+    let Ok(output) = rustc.output() else { return false };
     let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     output.status.success() && Path::new(&folder).is_dir()
 }

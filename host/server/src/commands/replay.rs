@@ -41,7 +41,9 @@ struct Found {
     skipped: usize,
     unanswered: usize,
     by_kind: BTreeMap<Kind, usize>,
+    /// What is printed: differences, and what could not be compared.
     shown: Vec<Value>,
+    uncompared: Vec<Value>,
 }
 
 pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
@@ -86,9 +88,9 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
     }
     let version = &plugin.manifest.version;
     if arguments.api.json {
-        return output::json(&found.json(&plugin.manifest.name, version));
+        return output::json(&found.json(&plugin.manifest.name, version, arguments.show));
     }
-    output::print(&found.text(&plugin.manifest.name, version));
+    output::print(&found.text(&plugin.manifest.name, version, arguments.show));
     Ok(())
 }
 
@@ -105,7 +107,8 @@ impl Found {
             Ok(replayed) => replayed,
             Err(why) => {
                 self.skipped += 1;
-                self.show(session, hook, show, json!({ "skipped": why }));
+                let skipped = told(session, hook, json!({ "skipped": why }));
+                add(&mut self.uncompared, show, skipped);
                 return;
             }
         };
@@ -114,7 +117,8 @@ impl Found {
             self.same += 1;
         }
         for asked in replayed.unanswered {
-            self.show(session, hook, show, json!({ "kind": "unanswered", "new": asked }));
+            let unanswered = json!({ "kind": "unanswered", "new": asked });
+            add(&mut self.uncompared, show, told(session, hook, unanswered));
         }
         for difference in replayed.differences {
             *self.by_kind.entry(difference.kind).or_default() += 1;
@@ -124,25 +128,17 @@ impl Found {
                 "old": difference.old,
                 "new": difference.new,
             });
-            self.show(session, hook, show, shown);
+            add(&mut self.shown, show, told(session, hook, shown));
         }
     }
 
-    fn show(&mut self, session: &SessionTranscript, hook: &str, show: usize, mut what: Value) {
-        if self.shown.len() >= show {
-            return;
-        }
-        if let Some(what) = what.as_object_mut() {
-            let began = Timestamp::from_millisecond(session.began_ms).unwrap_or_default();
-            what.insert("device".to_owned(), session.device.clone().into());
-            what.insert("began".to_owned(), began.to_string().into());
-            what.insert("version".to_owned(), session.version.clone().into());
-            what.insert("hook".to_owned(), hook.into());
-        }
-        self.shown.push(what);
+    /// What is printed, differences first, and how much there is in all.
+    fn shown(&self, show: usize) -> (Vec<&Value>, usize) {
+        let total = self.by_kind.values().sum::<usize>() + self.unanswered + self.skipped;
+        (self.shown.iter().chain(&self.uncompared).take(show).collect(), total)
     }
 
-    fn json(&self, name: &str, version: &str) -> Value {
+    fn json(&self, name: &str, version: &str, show: usize) -> Value {
         let by_kind: BTreeMap<&str, usize> =
             self.by_kind.iter().map(|(kind, count)| (kind.name(), *count)).collect();
         json!({
@@ -154,13 +150,14 @@ impl Found {
             "skipped": self.skipped,
             "unanswered": self.unanswered,
             "differences": by_kind,
-            "shown": self.shown,
+            "shown": self.shown(show).0,
         })
     }
 
-    fn text(&self, name: &str, version: &str) -> String {
+    fn text(&self, name: &str, version: &str, show: usize) -> String {
         let mut text = String::new();
-        for it in &self.shown {
+        let (shown, total) = self.shown(show);
+        for it in &shown {
             let field = |name: &str| it.get(name).and_then(Value::as_str);
             let (device, began) =
                 (field("device").unwrap_or_default(), field("began").unwrap_or_default());
@@ -177,16 +174,12 @@ impl Found {
             text.push_str(&format!("    old {}\n", field("old").map_or("-".to_owned(), indented)));
             text.push_str(&format!("    new {}\n", field("new").map_or("-".to_owned(), indented)));
         }
-        let total: usize = self.by_kind.values().sum();
         text.push_str(&format!(
             "{name} {version}: {} sessions, {} runs, {} the same\n",
             self.sessions, self.runs, self.same
         ));
         for (kind, count) in &self.by_kind {
             text.push_str(&format!("  {count} {} differences\n", kind.name()));
-        }
-        if total > self.shown.len() {
-            text.push_str(&format!("  {} are shown (--show)\n", self.shown.len()));
         }
         if self.unanswered > 0 {
             let count = self.unanswered;
@@ -195,6 +188,31 @@ impl Found {
         if self.skipped > 0 {
             text.push_str(&format!("  {} runs that cannot be run again\n", self.skipped));
         }
+        if total > shown.len() {
+            text.push_str(&format!("  {} of {total} are shown (--show)\n", shown.len()));
+        }
+        if self.sessions == 0 {
+            text.push_str("  the server has recorded none of this plugin, device and time\n");
+        }
         text
+    }
+}
+
+/// Something that was found, and where.
+fn told(session: &SessionTranscript, hook: &str, mut what: Value) -> Value {
+    if let Some(what) = what.as_object_mut() {
+        let began = Timestamp::from_millisecond(session.began_ms).unwrap_or_default();
+        what.insert("device".to_owned(), session.device.clone().into());
+        what.insert("began".to_owned(), began.to_string().into());
+        what.insert("version".to_owned(), session.version.clone().into());
+        what.insert("hook".to_owned(), hook.into());
+    }
+    what
+}
+
+/// Adds something where there is room.
+fn add(list: &mut Vec<Value>, max: usize, what: Value) {
+    if list.len() < max {
+        list.push(what);
     }
 }
