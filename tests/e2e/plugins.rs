@@ -4,7 +4,7 @@ use trellis_cpe::Cpe;
 use trellis_store::{DeviceKey, Store};
 
 use crate::raw::{connect, envelope, id, inform, post, values};
-use crate::server::{Server, guest, guests, key};
+use crate::server::{Server, at_the_gate, guest, guests, key, until};
 
 /// Only the plugin speaks.
 const NO_LOGINS: &str = "[connection-request]\ngive-logins = false\n";
@@ -50,7 +50,7 @@ async fn a_request_beyond_the_standards_limits_is_refused_with_the_argument_and_
     assert!(report.requests.is_empty(), "{:?}", report.methods());
     let facts = server.facts(&key(&cpe), 0);
     for (name, wanted) in [
-        ("long-key", "CommandKey has 33 characters; the limit is 32"),
+        ("long-command-key", "CommandKey has 33 characters; the limit is 32"),
         ("zero-delay", "DelaySeconds"),
         ("user-in-url", "URL holds a user name"),
         ("control-character", "U+0002"),
@@ -195,4 +195,25 @@ async fn a_compiled_plugin_is_kept_and_one_that_was_tampered_with_is_not_used() 
     assert!(server.log_text().contains("wrong seal"), "{}", server.log_text());
     let mut cpe = guest("remember", 1);
     cpe.session(&server.url()).await.expect("a session");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plugin_keeps_under_a_secrets_name_shows_neither_in_the_log_nor_in_faults() {
+    let server = Server::start(&guests());
+    let mut cpe = at_the_gate("secretive", 1);
+    for _ in 0..2 {
+        cpe.session(&server.url()).await.expect("a session");
+    }
+    let device = key(&cpe).to_string();
+    let faults = || {
+        let path = format!("/devices/{device}/faults");
+        server.api_ok("GET", &path, &serde_json::Value::Null).to_string()
+    };
+    until("the fault is there", || faults().contains("cannot set "));
+    until("the log is there", || server.log_text().contains("of several lines: "));
+    let (faults, log) = (faults(), server.log_text());
+    assert!(log.contains("it has "), "{log}");
+    for told in [&faults, &log] {
+        assert!(!told.contains("tops3cret"), "{told}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -81,6 +82,10 @@ pub(crate) struct Shared {
 
 /// Files that are compiled at once.
 const LOADS_MAX: usize = 2;
+
+/// How long a compiled file that no plugin needs is left alone: one that is being loaded is not known
+/// yet.
+const UNUSED: Duration = Duration::from_hours(1);
 
 impl Catalog {
     /// Opens the catalog: what served when the server stopped serves again. A version that cannot
@@ -269,7 +274,7 @@ impl Catalog {
     pub(crate) async fn sweep_compiled(&self) {
         let keep = self.digests().await;
         let shared = Arc::clone(&self.0);
-        let swept = tokio::task::spawn_blocking(move || shared.loader.sweep(&keep)).await;
+        let swept = tokio::task::spawn_blocking(move || shared.loader.sweep(&keep, UNUSED)).await;
         if let Ok(Err(error)) = swept {
             tracing::warn!(%error, "cannot remove compiled plugins that nobody uses");
         }

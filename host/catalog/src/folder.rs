@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use notify::{RecursiveMode, Watcher};
 use tokio::io::AsyncReadExt;
@@ -38,9 +38,14 @@ enum Again {
     Never,
     /// It did not go with what the catalog held after so many changes.
     OtherThan(u64),
-    /// It could not be read, or nothing could be written.
+    /// It could not be read.
     Soon,
+    /// It could not be kept: it was compiled, which is not to be done all the time.
+    After(Instant),
 }
+
+/// How long a file that could not be kept is left alone.
+const NOT_KEPT: Duration = Duration::from_mins(10);
 
 /// What tells a file from another: when it was written, its size, its inode, and when anything of
 /// that was changed last.
@@ -117,6 +122,7 @@ async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Res
                     // What it did not go with may be gone.
                     Again::OtherThan(known) => *known != changes,
                     Again::Soon => true,
+                    Again::After(time) => Instant::now() >= *time,
                 }
         }
         None => true,
@@ -170,7 +176,7 @@ async fn take(catalog: &Catalog, path: &Path, bytes: u64, changes: u64) -> Resul
     catalog.load_from_folder(wasm.into()).await.map_err(|error| {
         let again = match error {
             CatalogError::Refused(_) => Again::Never,
-            CatalogError::Store(_) => Again::Soon,
+            CatalogError::Store(_) => Again::After(Instant::now() + NOT_KEPT),
             _ => Again::OtherThan(changes),
         };
         Refusal { why: error.to_string(), again }

@@ -52,7 +52,9 @@ const SECRET_SETTINGS: [&str; 4] = ["passwd", "token", "community", "apikey"];
 pub fn is_secret_setting(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace(['-', '_'], "");
     name.split('.').any(|part| {
-        let is_key = part.ends_with("key") && !part.ends_with("parameterkey") && part != "key";
+        // Those of the standard say who asked for something.
+        let is_public = ["parameterkey", "commandkey"].iter().any(|it| part.ends_with(it));
+        let is_key = part.ends_with("key") && !is_public && part != "key";
         is_secret(part)
             || is_key
             || matches!(part, "pass" | "pin")

@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -19,9 +19,6 @@ use wasmtime::component::Component;
 const SEAL_BYTES: usize = 32;
 /// One block of SHA-256, the natural length of a key for HMAC.
 const KEY_BYTES: usize = 64;
-
-/// How long a file is left alone that no plugin needs: one that is being loaded is not known yet.
-const YOUNG: Duration = Duration::from_hours(1);
 
 /// A folder of compiled plugins and the key that seals them.
 pub(crate) struct Cache {
@@ -58,15 +55,19 @@ impl Cache {
     }
 
     /// Removes what belongs to none of these files, by their digests, or was compiled by another
-    /// version of this program. What is [young](YOUNG) may be about to be used. Blocks.
-    pub(crate) fn sweep(&self, engine: &Engine, keep: &HashSet<String>) -> io::Result<()> {
+    /// version of this program, and was not used for so long. Blocks.
+    pub(crate) fn sweep(
+        &self,
+        engine: &Engine,
+        keep: &HashSet<String>,
+        unused: Duration,
+    ) -> io::Result<()> {
         let keep: HashSet<String> = keep.iter().map(|digest| name_of(engine, digest)).collect();
         for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
             let is_kept = entry.file_name().to_str().is_some_and(|name| keep.contains(name));
-            let is_young =
-                || entry.metadata()?.modified().map(|it| it.elapsed().is_ok_and(|it| it < YOUNG));
-            if !is_kept && !is_young()? {
+            let used = entry.metadata()?.modified()?;
+            if !is_kept && used.elapsed().is_ok_and(|it| it >= unused) {
                 std::fs::remove_file(entry.path())?;
             }
         }
@@ -80,7 +81,10 @@ impl Cache {
             tracing::warn!(path = %path.display(), "a compiled plugin has a wrong seal; it is compiled anew");
             return None;
         }
-        deserialize(engine, compiled).ok()
+        let component = deserialize(engine, compiled).ok()?;
+        // It is used: see `sweep`. Where that cannot be noted it is compiled again some time.
+        let _ = std::fs::File::open(path).and_then(|it| it.set_modified(SystemTime::now()));
+        Some(component)
     }
 
     fn store(&self, path: &Path, compiled: &[u8]) -> io::Result<()> {

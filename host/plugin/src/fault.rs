@@ -3,7 +3,6 @@
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use crate::secrets::Secrets;
 use crate::state::RunState;
 
 /// What kind of fault ended a run.
@@ -97,9 +96,9 @@ impl RunFault {
     }
 
     /// The same as others may see it: without secrets, and not longer than is kept.
-    pub(crate) fn shown(self, secrets: &mut Secrets) -> Self {
+    pub(crate) fn shown(self, state: &mut RunState) -> Self {
         // In this order: of a secret that is cut in two, neither part would be found.
-        let message = cut(secrets.out_of(&self.message), MESSAGE_BYTES_MAX);
+        let message = cut(state.without_secrets(&self.message), MESSAGE_BYTES_MAX);
         Self { message, ..self }
     }
 

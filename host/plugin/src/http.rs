@@ -9,6 +9,7 @@ use futures_util::stream;
 use http::header::HeaderName;
 use http_body::Frame;
 use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
+use serde::{Deserialize, Serialize};
 use url::{Origin, Url};
 use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
@@ -24,7 +25,8 @@ use crate::state::RunState;
 pub const UNANSWERED_CHARACTERS: usize = 1_000;
 
 /// How much of it there is for one run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct HttpLimits {
     /// How long one request may take until its answer begins, and how long a body may stand still.
     /// Default 10 s.
@@ -51,6 +53,7 @@ pub(crate) struct Grants {
 /// What decides over the requests of one run.
 pub(crate) struct Gate {
     grants: Arc<Grants>,
+    limits: HttpLimits,
     sent: u32,
     recorder: Recorder,
     /// What answers in place of the network, in a run over a recording.
@@ -70,6 +73,11 @@ impl Grants {
     pub(crate) fn new(origins: &[String], limits: &HttpLimits) -> Result<Self, String> {
         let origins = origins.iter().map(|text| origin(text));
         Ok(Self { origins: origins.collect::<Result<_, _>>()?, limits: limits.clone() })
+    }
+
+    /// How much there is for one run.
+    pub(crate) fn limits(&self) -> &HttpLimits {
+        &self.limits
     }
 
     /// Whether nothing is granted.
@@ -100,17 +108,23 @@ fn origin(text: &str) -> Result<Origin, String> {
 impl Gate {
     /// Grants nothing.
     pub(crate) fn closed(recorder: Recorder) -> Self {
-        Self { grants: Arc::default(), sent: 0, recorder, replay: None }
+        let (grants, limits) = (Arc::default(), HttpLimits::default());
+        Self { grants, limits, sent: 0, recorder, replay: None }
     }
 
-    /// Lets requests to these origins pass.
-    pub(crate) fn open(&mut self, grants: Arc<Grants>) {
-        self.grants = grants;
+    /// Lets requests to these origins pass, within these limits.
+    pub(crate) fn open(&mut self, grants: Arc<Grants>, limits: HttpLimits) {
+        (self.grants, self.limits) = (grants, limits);
     }
 
     /// Answers with what was recorded, and sends nothing.
     pub(crate) fn replay(&mut self, recorded: Vec<Exchange>) {
         self.replay = Some(Arc::new(Mutex::new(Replay { recorded, unanswered: Vec::new() })));
+    }
+
+    /// Whether there was a request, whatever became of it.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.sent > 0
     }
 
     /// Whether a request has left, or may have.
@@ -127,7 +141,7 @@ impl Gate {
     /// Counts a request. Those that may not leave count too: there must be an end to them.
     fn count(&mut self) -> Result<(), Error> {
         self.sent = self.sent.saturating_add(1);
-        if self.sent > self.grants.limits.requests {
+        if self.sent > self.limits.requests {
             limit_reached("plugin_http_requests");
             return Err(Error::ConnectionLimitReached);
         }
@@ -159,7 +173,7 @@ impl WasiHttpHooks for Gate {
         _processed: Io,
     ) -> Sent {
         let exchange = Exchange::new(request.method(), request.uri().to_string());
-        let HttpLimits { time, body_bytes, .. } = self.grants.limits;
+        let HttpLimits { time, body_bytes, .. } = self.limits;
         // Here and not when it is answered: what a plugin does meanwhile comes after it.
         let recorded = self.recorder.note_exchange(exchange.clone());
         if let Some(replay) = self.replay.clone() {
@@ -337,7 +351,7 @@ mod tests {
         let origins = ["https://api.example".to_owned(), "http://127.0.0.1:8080".to_owned()];
         let grants = Grants::new(&origins, &limits).expect("origins");
         let mut gate = Gate::closed(Recorder::new(0));
-        gate.open(Arc::new(grants));
+        gate.open(Arc::new(grants), limits);
         for (uri, may) in [
             ("https://api.example/v1?x=1", true),
             ("https://API.example:443/", true),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -191,9 +192,9 @@ impl Loader {
     }
 
     /// Removes compiled plugins other than of these files, by their digests, and those that
-    /// earlier versions of this program compiled. Blocks.
-    pub fn sweep(&self, keep: &HashSet<String>) -> std::io::Result<()> {
-        self.cache.sweep(&self.engine.engine, keep)
+    /// earlier versions of this program compiled, unless they were used not so long ago. Blocks.
+    pub fn sweep(&self, keep: &HashSet<String>, unused: Duration) -> std::io::Result<()> {
+        self.cache.sweep(&self.engine.engine, keep, unused)
     }
 }
 
@@ -285,6 +286,7 @@ async fn describe(
         is_rehearsal: false,
         recorded_http: Vec::new(),
         limits: None,
+        http_limits: None,
     };
     let limits = Arc::new(limits.clone());
     let wall = limits.wall.min(DESCRIBE_MAX);
@@ -299,7 +301,7 @@ async fn describe(
         Ok(Ok(json)) => Ok(json),
         Ok(Err(error)) => {
             let fault = RunFault::explain(&error, store.data());
-            let fault = fault.shown(&mut store.data_mut().secrets);
+            let fault = fault.shown(store.data_mut());
             Err(format!("its describe() failed: {}", fault.message))
         }
         Err(_) => Err(format!("its describe() took longer than {} s", wall.as_secs())),
@@ -307,4 +309,4 @@ async fn describe(
 }
 
 /// How long a file may take to say what it is.
-const DESCRIBE_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+const DESCRIBE_MAX: Duration = Duration::from_secs(10);

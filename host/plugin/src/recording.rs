@@ -119,6 +119,16 @@ impl Recorder {
         ExchangeRecorder { recorder: self.clone(), place: tape.calls.len().wrapping_sub(1) }
     }
 
+    /// The requests over HTTP so far.
+    pub(crate) fn exchanges(&self) -> Vec<Exchange> {
+        let tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let exchange = |call: &Call| match call {
+            Call::Http(exchange) => Some((**exchange).clone()),
+            _ => None,
+        };
+        tape.calls.iter().filter_map(exchange).collect()
+    }
+
     /// Whether there is room for so many bytes.
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
         let tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);

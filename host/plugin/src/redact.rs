@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use hmac::{Hmac, KeyInit, Mac};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use sha2::Sha256;
 use trellis_cwmp::{
@@ -244,28 +245,52 @@ impl Redactor {
         Exchange { method: method.clone(), url: self.url(url), body: self.content(body), answer }
     }
 
-    /// A URL: the values of its query are named.
+    /// A URL, or what an answer says in place of one: the values of its query and of what follows a
+    /// `#` are named.
     fn url(&mut self, text: &str) -> String {
-        let Ok(mut url) = Url::parse(text) else { return text.to_owned() };
-        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let Ok(mut url) = Url::parse(text) else {
+            let (path, named) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
+            let shown = named.get(1..).map(|pairs| self.named(pairs));
+            return match shown.flatten() {
+                Some(shown) => format!("{path}{}{shown}", named.get(..1).unwrap_or_default()),
+                None => text.to_owned(),
+            };
+        };
         let is_bare = url.username().is_empty() && url.password().is_none();
-        if is_bare && !pairs.iter().any(|(name, _)| is_secret_setting(name)) {
+        let query = url.query().and_then(|it| self.named(it));
+        let fragment = url.fragment().and_then(|it| self.named(it));
+        if is_bare && query.is_none() && fragment.is_none() {
             return text.to_owned();
+        }
+        if let Some(password) = url.password() {
+            let password = percent_decode_str(password).decode_utf8_lossy();
+            self.mark(&password);
         }
         // Fails for URLs that cannot have any.
         let _ = url.set_username("").and_then(|()| url.set_password(None));
-        let shown = self.pairs(pairs);
-        url.set_query(Some(&shown));
+        if query.is_some() {
+            url.set_query(query.as_deref());
+        }
+        if fragment.is_some() {
+            url.set_fragment(fragment.as_deref());
+        }
         url.to_string()
     }
 
-    fn pairs(&mut self, pairs: Vec<(String, String)>) -> String {
+    /// Names and values as a URL or a form has them, without secrets. Nothing where there is none.
+    fn named(&mut self, text: &str) -> Option<String> {
+        let pairs = form_urlencoded::parse(text.as_bytes()).into_owned();
+        let pairs: Vec<(String, String)> = pairs.collect();
+        let is_secret = |name: &str| is_secret_setting(name) || is_signature(name);
+        if !pairs.iter().any(|(name, _)| is_secret(name)) {
+            return None;
+        }
         let mut shown = form_urlencoded::Serializer::new(String::new());
         for (name, value) in pairs {
-            let value = if is_secret_setting(&name) { self.mark(&value) } else { value };
+            let value = if is_secret(&name) { self.mark(&value) } else { value };
             shown.append_pair(&name, &value);
         }
-        shown.finish()
+        Some(shown.finish())
     }
 
     /// A body. Where its secrets cannot be told from the rest of it, all of it is one.
@@ -278,8 +303,7 @@ impl Redactor {
         if !is_secret_setting(text) {
             content.clone()
         } else if is_form {
-            let pairs = form_urlencoded::parse(text.as_bytes()).into_owned().collect();
-            Content::Text(self.pairs(pairs))
+            Content::Text(self.named(text).unwrap_or_else(|| text.clone()))
         } else {
             Content::Text(self.mark(text))
         }
@@ -294,6 +318,12 @@ impl Redactor {
     fn secret(&mut self, secret: &Secret) -> Secret {
         Secret::new(self.mark(secret.reveal()))
     }
+}
+
+/// Whether a value in a URL is what lets whoever has it get the file.
+fn is_signature(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name == "sig" || name.ends_with("signature")
 }
 
 /// One block of SHA-256, the natural length of a key for HMAC.

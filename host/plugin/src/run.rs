@@ -15,7 +15,6 @@ use crate::fault::{FaultKind, RunFault, limit_reached};
 use crate::hook::{Admission, Answer, Hook};
 use crate::plugin::Plugin;
 use crate::recording::Recording;
-use crate::secrets::Secrets;
 use crate::state::{Context, FactValue, Notes, RunState};
 use crate::stats::Used;
 use crate::toll::Toll;
@@ -127,7 +126,8 @@ async fn run(
     asks: mpsc::Sender<Ask>,
 ) -> Finished {
     let limits = Arc::clone(context.limits.get_or_insert_with(|| Arc::clone(&plugin.limits)));
-    let wall = limits.wall;
+    let http_limits = context.http_limits.get_or_insert_with(|| plugin.grants.limits().clone());
+    let (wall, http_limits) = (limits.wall, http_limits.clone());
     let Ok(_permit) = plugin.engine.permits.try_acquire() else {
         limit_reached("plugin_runs");
         return Finished::busy();
@@ -135,7 +135,7 @@ async fn run(
     let began_with = (context.record_bytes > 0).then(|| context.clone());
     let mut state = RunState::new(context, Arc::clone(&plugin.name), hook.reach(), limits, asks);
     let is_rehearsal = state.context.is_rehearsal;
-    state.gate.open(Arc::clone(&plugin.grants));
+    state.gate.open(Arc::clone(&plugin.grants), http_limits);
     if is_rehearsal {
         state.gate.replay(std::mem::take(&mut state.context.recorded_http));
     }
@@ -157,13 +157,15 @@ async fn run(
     };
     let left = store.get_fuel().unwrap_or_default();
     let mut state = store.into_data();
+    // As a whole: a secret may have several lines.
     let printed = state.output.text();
+    let printed = if printed.is_empty() { printed } else { state.without_secrets(&printed) };
     for line in printed.lines().filter(|line| !line.trim().is_empty()) {
         state.log(log::Level::Info, line);
     }
     let (answer, fault) = match result {
-        Ok(answer) => (shown(answer, &mut state.secrets), None),
-        Err(fault) => (Answer::Done, Some(fault.shown(&mut state.secrets))),
+        Ok(answer) => (shown(answer, &mut state), None),
+        Err(fault) => (Answer::Done, Some(fault.shown(&mut state))),
     };
     // What is only tried is none of what the version has done.
     if !is_rehearsal {
@@ -203,13 +205,13 @@ async fn run(
 }
 
 /// What a decision says to people, without secrets.
-fn shown(answer: Answer, secrets: &mut Secrets) -> Answer {
+fn shown(answer: Answer, state: &mut RunState) -> Answer {
     match answer {
         Answer::Admission(Admission::Refuse { code, text }) => {
-            Answer::Admission(Admission::Refuse { code, text: secrets.out_of(&text) })
+            Answer::Admission(Admission::Refuse { code, text: state.without_secrets(&text) })
         }
         Answer::Admission(Admission::Quarantine(why)) => {
-            Answer::Admission(Admission::Quarantine(secrets.out_of(&why)))
+            Answer::Admission(Admission::Quarantine(state.without_secrets(&why)))
         }
         answer => answer,
     }

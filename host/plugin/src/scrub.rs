@@ -1,11 +1,12 @@
 //! Secrets that are known, found where nothing names them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use serde_json::Value;
 use trellis_cwmp::escaped;
+use url::form_urlencoded;
 
 use crate::exchange::{Content, Exchange, HttpAnswer};
 use crate::fault::limit_reached;
@@ -52,7 +53,8 @@ pub(crate) struct Scrubber {
     is_overfull: bool,
 }
 
-/// Finds secrets as they are, and as they are written in XML.
+/// Finds secrets as they are, as they are written in JSON and in URLs, and all that as it is written
+/// in XML.
 struct Finder {
     plain: AhoCorasick,
     xml: AhoCorasick,
@@ -72,10 +74,34 @@ impl Finder {
         if met.is_empty() {
             return None;
         }
-        let plain = finder(met.iter().map(|(secret, _)| (*secret).clone()).collect())?;
-        let xml = finder(met.iter().map(|(secret, _)| escaped(secret)).collect())?;
-        Some(Self { plain, xml, marks: met.into_iter().map(|(_, mark)| mark.clone()).collect() })
+        let forms = met.into_iter().flat_map(|(secret, mark)| {
+            forms(secret).into_iter().map(move |form| (form, mark.clone()))
+        });
+        let (forms, marks): (Vec<String>, Vec<String>) = forms.unzip();
+        let xml = finder(forms.iter().map(|it| escaped(it)).collect())?;
+        Some(Self { plain: finder(forms)?, xml, marks })
     }
+}
+
+/// How a text is written: as it is, within a string of JSON, with and without letters beyond ASCII,
+/// and in the query of a URL.
+fn forms(secret: &str) -> BTreeSet<String> {
+    let json = serde_json::to_string(secret).unwrap_or_default();
+    let json = json.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or_default();
+    let mut ascii = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if letter.is_ascii() {
+            ascii.push(letter);
+        } else {
+            let mut units = [0; 2];
+            for unit in letter.encode_utf16(&mut units) {
+                ascii.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    let query: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let path = query.replace('+', "%20");
+    [secret.to_owned(), json.to_owned(), ascii, query, path].into()
 }
 
 /// Whether neither a letter nor a digit is beside a part of a text.
@@ -189,13 +215,11 @@ impl Scrubber {
         let (mut element, mut opening) = ("", "");
         for part in xml.split_inclusive('>') {
             let (text, tag) = part.split_at(part.find('<').unwrap_or(part.len()));
-            let is_count = element != "Value" && is_number(text);
-            if NAMES.contains(&element) || is_count {
+            let is_text = element == "Value" && opening.contains("xsd:string");
+            if NAMES.contains(&element) || (is_number(text) && !is_text) {
                 shown.push_str(text);
             } else {
-                let is_number = is_number(text) && !opening.contains("xsd:string");
-                let alone = self.alone.as_ref().filter(|_| !is_number);
-                shown.push_str(&self.without(text, |finder| &finder.xml, alone));
+                shown.push_str(&self.without(text, |finder| &finder.xml, self.alone.as_ref()));
             }
             shown.push_str(tag);
             opening = tag;
@@ -246,6 +270,21 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_found_as_it_is_written_within_texts() {
+        let secret = "Schlüssel \"1\" & 2";
+        let scrubber = scrubber(&[secret]);
+        let json = serde_json::json!({ "harmless": secret }).to_string();
+        for (text, shown) in [
+            (format!("log {json}"), "log {\"harmless\":\"masked-00000001\"}"),
+            (r#"{"a":"Schl\u00fcssel \"1\" & 2"}"#.to_owned(), r#"{"a":"masked-00000001"}"#),
+            ("/?x=Schl%C3%BCssel+%221%22+%26+2&y".to_owned(), "/?x=masked-00000001&y"),
+            ("/Schl%C3%BCssel%20%221%22%20%26%202/".to_owned(), "/masked-00000001/"),
+        ] {
+            assert_eq!(scrubber.text(&text), shown);
+        }
+    }
+
+    #[test]
     fn a_secret_that_is_a_common_word_harms_neither_markup_nor_names_nor_numbers() {
         let scrubber = scrubber(&["Value", "Device", "4321", "true"]);
         let xml = "<Value><Name>Device.X</Name><Value>Device</Value><A>true</A></Value>";
@@ -263,6 +302,9 @@ mod tests {
                    <Value xsi:type=\"xsd:string\">4711</Value>";
         let shown = xml.replace("xsd:string\">4711", "xsd:string\">masked-00000001");
         assert_eq!(scrubber.envelope(xml.to_owned()), shown);
+        let zeros = "<Value xsi:type=\"xsd:unsignedInt\">100000000</Value>";
+        let long = self::scrubber(&["00000000"]);
+        assert_eq!(long.envelope(zeros.to_owned()), zeros, "a number stays one");
     }
 
     #[test]

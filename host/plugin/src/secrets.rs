@@ -1,10 +1,11 @@
 //! The secrets that one run may know, kept out of what it logs.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use trellis_cwmp::{Message, Operation, ParameterList, is_secret};
+use trellis_cwmp::{Message, Operation, ParameterList, is_secret, is_secret_setting};
 
+use crate::exchange::Exchange;
 use crate::fault::limit_reached;
 use crate::redact::Redactor;
 use crate::scrub::{BYTES_MAX, LEFT_OUT, Scrubber};
@@ -56,6 +57,29 @@ impl Secrets {
         }
     }
 
+    /// Adds a fact, where its name says that it is one.
+    pub(crate) fn add_fact(&mut self, name: &str, text: &str) {
+        if is_secret_setting(name) {
+            self.add_value(text);
+        }
+    }
+
+    /// Adds what the plugin keeps no more; what it keeps now is looked at then.
+    pub(crate) fn add_kept(&mut self, key: &str, value: &[u8]) {
+        self.look_again();
+        let Ok(text) = std::str::from_utf8(value) else { return };
+        if is_secret_setting(key) {
+            self.add_value(text);
+        } else if text.starts_with(['{', '[']) {
+            self.add_json(text);
+        }
+    }
+
+    /// What the plugin keeps, or what it heard over HTTP, has changed.
+    pub(crate) fn look_again(&mut self) {
+        self.finder = None;
+    }
+
     fn add_list(&mut self, list: &ParameterList) {
         list.iter().filter(|row| is_secret(row.name)).for_each(|row| self.add_value(row.value));
     }
@@ -79,8 +103,13 @@ impl Secrets {
         self.bytes > BYTES_MAX
     }
 
-    /// A text without them.
-    pub(crate) fn out_of(&mut self, text: &str) -> String {
+    /// A text without them, and without those of what the plugin keeps and has heard.
+    pub(crate) fn out_of(
+        &mut self,
+        text: &str,
+        memory: &BTreeMap<String, Vec<u8>>,
+        heard: impl FnOnce() -> Vec<Exchange>,
+    ) -> String {
         if self.is_overfull() {
             return LEFT_OUT.to_owned();
         }
@@ -92,6 +121,12 @@ impl Secrets {
             }
             for value in values {
                 redactor.mark(value);
+            }
+            for (key, value) in memory {
+                redactor.kept(key, value);
+            }
+            for exchange in heard() {
+                redactor.exchange(&exchange);
             }
             redactor.scrubber()
         });

@@ -23,6 +23,7 @@ use crate::exchange::Exchange;
 use crate::fault::{FaultKind, RpcLimit, RunFault};
 use crate::hook::Reach;
 use crate::http::Gate;
+use crate::http::HttpLimits;
 use crate::limits::Limits;
 use crate::output::Output;
 use crate::recording::{Call, Recorder, Rpc, size};
@@ -83,6 +84,8 @@ pub struct Context {
     pub recorded_http: Vec<Exchange>,
     /// What the run may use, where that is not what its plugin may: in a run over a recording.
     pub limits: Option<Arc<Limits>>,
+    /// What it can use of HTTP; what the plugin has where it is not given.
+    pub http_limits: Option<HttpLimits>,
 }
 
 /// How much may be asked of a device at once, beside what the standard allows.

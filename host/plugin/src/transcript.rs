@@ -13,6 +13,7 @@ use trellis_cwmp::{
 
 use crate::exchange::Exchange;
 use crate::hook::{Admission, Answer, Hook};
+use crate::http::HttpLimits;
 use crate::limits::Limits;
 use crate::recording::{Call, Recording, Rpc};
 use crate::redact::{Redactor, without_marks};
@@ -69,6 +70,9 @@ pub struct Input {
     pub seed: u64,
     /// What it could use.
     pub limits: Option<Limits>,
+    /// What it could use of HTTP.
+    #[serde(default)]
+    pub http_limits: Option<HttpLimits>,
 }
 
 /// A call of the host.
@@ -257,6 +261,7 @@ impl Transcript {
             is_rehearsal: true,
             recorded_http: self.calls.iter().filter_map(CallRecord::exchange).cloned().collect(),
             limits: None,
+            http_limits: self.input.http_limits.clone(),
         };
         for message in &input.messages {
             context.add_message(read(message)?);
@@ -339,6 +344,7 @@ fn input(context: &Context, settings: String, redactor: &mut Redactor) -> Input 
         settings,
         seed: context.seed,
         limits: context.limits.as_deref().cloned(),
+        http_limits: context.http_limits.clone(),
     }
 }
 

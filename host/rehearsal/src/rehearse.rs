@@ -174,6 +174,7 @@ impl Rehearsal {
             is_rehearsal: true,
             recorded_http: Vec::new(),
             limits: None,
+            http_limits: None,
         };
         // What comes with the event for a transfer that has ended.
         for event in events.iter().map(|event| read_event(event)) {

@@ -127,9 +127,12 @@ pub fn show_message(message: &Message) -> Vec<String> {
     }
 }
 
-/// A request over HTTP.
+/// A request over HTTP. Of one that failed the body is left out: it was sent as far as somebody
+/// read it.
 pub(crate) fn show_exchange(exchange: &Exchange) -> String {
-    let body = String::from_utf8_lossy(exchange.body.as_bytes());
+    let is_read = exchange.answer.as_ref().is_ok_and(|it| it.status < 400);
+    let body = if is_read { exchange.body.as_bytes() } else { &[] };
+    let body = String::from_utf8_lossy(body);
     format!("{} {} {body}", exchange.method, exchange.url).trim_end().to_owned()
 }
 

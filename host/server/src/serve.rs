@@ -82,10 +82,13 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     for listener in listeners {
         serving.spawn(listener.serve(sessions.clone(), stop.clone()));
     }
+    let mut working = JoinSet::new();
+    working.spawn(sessions.clone().keep_deadlines(stop.clone()));
+    // These keep what comes of everything else, and end after it.
+    let last = CancellationToken::new();
     let mut keeping = JoinSet::new();
-    keeping.spawn(catalog.clone().keep_up(stop.clone()));
-    keeping.spawn(sessions.clone().keep_deadlines(stop.clone()));
-    keeping.spawn(sessions.clone().keep_transcripts(stop.clone()));
+    keeping.spawn(catalog.clone().keep_up(last.clone()));
+    keeping.spawn(sessions.clone().keep_transcripts(last.clone()));
     let server = Server {
         sessions: sessions.clone(),
         store: Arc::clone(&store),
@@ -95,7 +98,13 @@ async fn run(config: &Config) -> anyhow::Result<()> {
         calls: Calls::new(stop.clone()),
         tokens: TokenChanges::default(),
     };
-    let telling = operators.map(|it| tokio::spawn(it.serve(server, stop.clone())));
+    if let Some(operators) = operators {
+        working.spawn(operators.serve(server, stop.clone()));
+    }
+    if let Some(watching) = watching {
+        // It has the same end.
+        working.spawn(async { drop(watching.await) });
+    }
     tokio::select! {
         signal = stop_signal() => signal?,
         ended = serving.join_next() => anyhow::bail!("the listener for devices has failed: {ended:?}"),
@@ -115,18 +124,15 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     if tokio::time::timeout(LAST_WAIT, hung_up).await.is_err() {
         tracing::debug!("some connections were still open");
     }
-    let kept = async {
-        while keeping.join_next().await.is_some() {}
-        if let Some(watching) = watching {
-            let _ = watching.await;
-        }
-        if let Some(telling) = telling {
-            let _ = telling.await;
-        }
-    };
-    if tokio::time::timeout(config.stop_max(), kept).await.is_err() {
+    let worked = async { while working.join_next().await.is_some() {} };
+    let has_worked = tokio::time::timeout(config.stop_max(), worked).await.is_ok();
+    last.cancel();
+    let kept = async { while keeping.join_next().await.is_some() {} };
+    let has_kept = tokio::time::timeout(config.stop_max(), kept).await.is_ok();
+    if !has_worked || !has_kept {
         tracing::warn!(
-            "what operators asked for, deadlines of plugins, transcripts or counters were cut off:              raise [session] stop-seconds-max if that happens again"
+            "what operators asked for, deadlines of plugins, transcripts or counters were cut off: \
+             raise [session] stop-seconds-max if that happens again"
         );
     }
     store.flush().await.context("the last data could not be written")?;

@@ -1,6 +1,6 @@
 //! Deadlines of plugins: what a plugin waits for has not come in time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,8 +37,9 @@ impl Sessions {
     /// Calls plugins whose deadlines have passed, until `stop`. A device that is in a session is
     /// left to it; its turn comes after that, if the deadline is still there.
     pub async fn keep_deadlines(self, stop: CancellationToken) {
-        let mut running = JoinSet::<(String, bool)>::new();
-        let mut of_plugin = HashMap::<String, usize>::new();
+        let mut running = JoinSet::<(Deadline, bool)>::new();
+        // By plugin, those that run.
+        let mut of_plugin = HashMap::<String, HashSet<Deadline>>::new();
         // Where the last round has ended: what cannot be called now must not hide what can.
         let mut after: Option<Deadline> = None;
         // Whether a deadline has found no place, and one that had a place was dealt with since.
@@ -54,13 +55,13 @@ impl Sessions {
             let mut is_dealt_with = false;
             while let Some(run) = ended.take().or_else(|| running.try_join_next()) {
                 // A run that panicked is counted for good, and its plugin has one place less.
-                let Ok((plugin, has_ended)) = run else { continue };
+                let Ok((deadline, has_ended)) = run else { continue };
                 is_dealt_with |= has_ended;
-                if let Some(count) = of_plugin.get_mut(&plugin) {
-                    *count = count.saturating_sub(1);
+                if let Some(running) = of_plugin.get_mut(&deadline.plugin) {
+                    running.remove(&deadline);
                 }
             }
-            of_plugin.retain(|_, count| *count > 0);
+            of_plugin.retain(|_, running| !running.is_empty());
             let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
             let due = self.0.acs.store.due_deadlines(now, after.clone(), ROUND_MAX).await;
             let due = match due {
@@ -79,15 +80,18 @@ impl Sessions {
                     break;
                 }
                 last = Some(deadline.clone());
-                let count = of_plugin.entry(deadline.plugin.clone()).or_default();
-                if *count >= OF_ONE_PLUGIN {
+                let beside = of_plugin.entry(deadline.plugin.clone()).or_default();
+                if beside.contains(&deadline) {
+                    continue;
+                }
+                if beside.len() >= OF_ONE_PLUGIN {
                     is_full = true;
                     continue;
                 }
-                *count += 1;
+                beside.insert(deadline.clone());
                 let span = tracing::info_span!("deadline", device = %deadline.device);
-                let (shared, plugin) = (Arc::clone(&self.0), deadline.plugin.clone());
-                let call = async move { (plugin, shared.expire(deadline).await) };
+                let shared = Arc::clone(&self.0);
+                let call = async move { (deadline.clone(), shared.expire(deadline).await) };
                 running.spawn(call.instrument(span));
             }
             after = if is_all && running.len() < AT_ONCE { None } else { last };
@@ -110,13 +114,16 @@ impl Shared {
         let end = End { shared: self, device: deadline.device.clone(), handle };
         let name = deadline.name.clone();
         let called = superseded.run_until_cancelled(self.call_expired(deadline)).await;
-        let is_dealt_with = matches!(called, Some(Ok(Some(_))));
+        let mut is_dealt_with = false;
         match called {
             // What came of it is kept to the end: an Inform that has come waits for that.
             Some(Ok(Some(mut visit))) => {
                 visit.hand_over_recordings(&self.acs);
-                if let Err(error) = visit.keep_all(&self.acs).await {
-                    tracing::error!(name, %error, "what came of a deadline was not kept");
+                match visit.keep_all(&self.acs).await {
+                    Ok(()) => is_dealt_with = true,
+                    Err(error) => {
+                        tracing::error!(name, %error, "what came of a deadline was not kept");
+                    }
                 }
             }
             Some(Ok(None)) => {}

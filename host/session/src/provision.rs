@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use trellis_cwmp::{Message, is_secret};
+use trellis_cwmp::{Message, is_secret_setting};
 use trellis_plugin_host::{
     Ask, Context, FactValue, FaultKind, Finished, Hook, Next, Run, RunFault,
 };
@@ -185,6 +185,7 @@ impl Visit {
             is_rehearsal: false,
             recorded_http: Vec::new(),
             limits: None,
+            http_limits: None,
         };
         self.undelivered().for_each(|message| context.add_message(message));
         Ok(context)
@@ -213,7 +214,8 @@ impl Visit {
                 continue;
             }
             let value = stored(value);
-            let shown = if is_secret(&name) { "(secret)".to_owned() } else { value.to_string() };
+            let shown =
+                if is_secret_setting(&name) { "(secret)".to_owned() } else { value.to_string() };
             if self.header.publish(&name, value, now_ms) {
                 self.header_changed = true;
                 self.news.push((name, shown));

@@ -74,6 +74,11 @@ impl Sessions {
         while let Some(Some(Shadowed(session, shadow, room))) =
             stop.run_until_cancelled(waiting.recv()).await
         {
+            // It was ended, or is another one, since.
+            let current = self.0.acs.catalog.shadow(&session.plugin);
+            if current.is_none_or(|it| it.digest != shadow.digest) {
+                continue;
+            }
             let since = Instant::now();
             let compared = self.hold_against(&session, shadow);
             if stop.run_until_cancelled(compared).await.is_none() {

@@ -184,7 +184,7 @@ pub struct Notes {
 }
 
 /// A deadline of a plugin that has passed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Deadline {
     /// When it was to be, in seconds since 1970.
     pub at: u64,

@@ -132,3 +132,32 @@ async fn a_replay_is_answered_with_what_was_recorded_and_asks_nobody() {
         assert_eq!(visits.load(std::sync::atomic::Ordering::Relaxed), before);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_has_the_servers_limits_and_is_the_same_where_nobody_has_read_a_body() {
+    let (host, _) = origin().await;
+    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let closed = nobody.local_addr().expect("an address").to_string();
+    drop(nobody);
+    for (host, more, wanted) in [
+        (&closed, "body = \"a report\"", "ConnectionRefused"),
+        (&host, "body = \"a report\"", "200 5 bytes"),
+        // The default is fifty.
+        (&host, "times = 60", "200 5 bytes"),
+    ] {
+        let (_folder, plugins) = folder();
+        let config = format!(
+            "[plugins.http]\nrequests-max = 100\n\
+             [plugins.for.fetcher]\nhttp = [\"http://{host}\"]\n\
+             [plugins.settings.fetcher]\nhost = {host:?}\npath = \"/small\"\n{more}\n"
+        );
+        let server = Server::with_config(&plugins, &config);
+        let mut cpe = guest("nothing", 1);
+        cpe.session(&server.url()).await.expect("a session");
+        let fetched = server.facts(&key(&cpe), 0)["fetched"].clone();
+        assert!(fetched.contains(wanted), "{more}: {fetched}");
+        until("the transcript is kept", || kept(&server) == 1);
+        let found = replayed(&server, &plugins.join("fetcher.wasm"));
+        assert_eq!((&found["runs"], &found["same"]), (&json!(1), &json!(1)), "{more}: {found}");
+    }
+}

@@ -23,7 +23,7 @@ async fn a_file_whose_describe_traps_loops_or_answers_nonsense_is_refused_and_ch
     let folder = tempfile::tempdir().expect("a folder");
     for (how, wanted) in [
         (b"describe:trap", "its describe() failed: "),
-        (b"describe:loop", "its describe() failed: the CPU limit of 100000000 fuel is reached"),
+        (b"describe:loop", "its describe() failed: the CPU limit of 2000000000 fuel is reached"),
         (b"describe:half", "its manifest is not usable: EOF while parsing"),
         (b"describe:list", "its manifest is not usable: "),
     ] {

@@ -28,7 +28,9 @@ async fn a_replay_of_the_same_version_is_identical_for_every_plugin_that_ships()
         (built("examples").join("firmware"), "firmware", ["tr181", "tr181"]),
     ] {
         let settings = "[plugins.settings.firmware]\nversion = \"9.9.9\"\n\
-                        url = \"http://files.example/fw-9.9.9.bin\"\n";
+                        url = \"http://files.example/fw-9.9.9.bin\"\n\
+                        [plugins.settings.mikrotik.firmware]\nversion = \"9.9.9\"\n\
+                        url = \"http://files.example/fw-9.9.9.xml\"\n";
         let server = Server::with_config(&folder, settings);
         for (number, model) in (1..).zip(models) {
             let mut cpe = device(model, number);

@@ -5,7 +5,7 @@ use trellis_plugin::{
     serde_json::{Value, json},
 };
 use wasi::http::outgoing_handler::handle;
-use wasi::http::types::{Fields, IncomingResponse, OutgoingRequest, Scheme};
+use wasi::http::types::{Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, Scheme};
 
 struct Fetcher;
 
@@ -27,21 +27,31 @@ impl Plugin for Fetcher {
         let times = settings["times"].as_u64().unwrap_or(1);
         let mut outcome = String::new();
         for _ in 0..times {
-            outcome = fetch(&text("scheme"), &text("host"), &text("path"))
+            outcome = fetch(&text("scheme"), &text("host"), &text("path"), &text("body"))
                 .unwrap_or_else(|error| format!("error: {error}"));
         }
         cpe.fact("fetched", outcome)
     }
 }
 
-/// The status and the size of what was fetched.
-fn fetch(scheme: &str, host: &str, path: &str) -> core::result::Result<String, String> {
+/// The status and the size of what was fetched; what there is of a body is posted.
+fn fetch(scheme: &str, host: &str, path: &str, body: &str) -> core::result::Result<String, String> {
     let request = OutgoingRequest::new(Fields::new());
+    let sent = request.body().map_err(|()| "no body")?;
+    if !body.is_empty() {
+        request.set_method(&Method::Post).map_err(|()| "method")?;
+    }
     let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
     request.set_scheme(Some(&scheme)).map_err(|()| "scheme")?;
     request.set_authority(Some(host)).map_err(|()| "authority")?;
     request.set_path_with_query(Some(path)).map_err(|()| "path")?;
     let answer = handle(request, None).map_err(|error| format!("{error:?}"))?;
+    if !body.is_empty() {
+        let stream = sent.write().map_err(|()| "no stream")?;
+        // Nobody may read it.
+        let _ = stream.blocking_write_and_flush(body.as_bytes());
+    }
+    let _ = OutgoingBody::finish(sent, None);
     answer.subscribe().block();
     let response: IncomingResponse = match answer.get() {
         Some(Ok(Ok(response))) => response,

@@ -27,6 +27,7 @@ impl memory::Host for RunState {
         {
             self.memory_bytes = self.memory_bytes.saturating_sub(key.len() + value.len());
             self.notes_changed = true;
+            self.secrets.add_kept(&key, &value);
             self.recorder.note(key.len(), || Call::Memory(key, None));
         }
         Ok(())
@@ -90,7 +91,8 @@ impl RunState {
         }
         let noted = key.len() + value.len();
         self.recorder.note(noted, || Call::Memory(key.clone(), Some(value.clone())));
-        self.context.notes.memory.insert(key, value);
+        let replaced = self.context.notes.memory.insert(key.clone(), value);
+        self.secrets.add_kept(&key, &replaced.unwrap_or_default());
         self.memory_bytes = bytes;
         self.notes_changed = true;
         Ok(())

@@ -64,10 +64,24 @@ impl RunState {
         if !self.has_room_for_fact(&name) {
             return Err(format!("one run can publish {} facts", self.limits.facts));
         }
-        let bytes = name.len() + if let FactValue::Text(text) = &value { text.len() } else { 0 };
+        let mut bytes = name.len();
+        if let FactValue::Text(text) = &value {
+            bytes += text.len();
+            self.secrets.add_fact(&name, text);
+        }
         self.recorder.note(bytes, || Call::Fact(name.clone(), Some(value.clone())));
         self.facts.insert(name, Some(value));
         Ok(())
+    }
+
+    /// A text without the secrets that this run knows.
+    pub(crate) fn without_secrets(&mut self, text: &str) -> String {
+        if self.gate.has_asked() {
+            // What comes of a request comes at any time.
+            self.secrets.look_again();
+        }
+        let recorder = &self.recorder;
+        self.secrets.out_of(text, &self.context.notes.memory, || recorder.exchanges())
     }
 
     fn has_room_for_fact(&self, name: &str) -> bool {
@@ -87,7 +101,7 @@ impl RunState {
                 .overrun(FaultKind::Log, format!("the limit of {lines} log lines is reached"));
         }
         // Before it is cut: of a secret that is cut in two, neither part would be found.
-        let message = self.secrets.out_of(message);
+        let message = self.without_secrets(message);
         let end = message.floor_char_boundary(self.limits.log_line_bytes);
         if end < message.len() {
             limit_reached("plugin_log_line_bytes");

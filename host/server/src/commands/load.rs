@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use etcetera::BaseStrategy;
@@ -16,6 +17,9 @@ pub(crate) enum Compiling {
     /// It is not.
     Once,
 }
+
+/// How long what was compiled is kept after it was last used.
+const UNUSED: Duration = Duration::from_hours(48);
 
 pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
@@ -45,7 +49,7 @@ pub(crate) fn load(wasm: Vec<u8>, compiling: Compiling) -> Result<Arc<Plugin>, S
     let runtime = runtime().map_err(|error| error.to_string())?;
     let plugin = runtime.block_on(loader.load(wasm.into()))?;
     // What is left there is only ever compiled again.
-    let _ = loader.sweep(&HashSet::from([plugin.digest.clone()]));
+    let _ = loader.sweep(&HashSet::new(), UNUSED);
     Ok(Arc::new(plugin))
 }
 

@@ -58,6 +58,15 @@ impl Plugin for Gate {
                 cpe.deadlines().clear("reboot");
                 cpe.fact("gate.in-time", true)
             }
+            "secretive" => match cpe.memory().get::<String>("admin-password")? {
+                None => cpe.memory().set("admin-password", "tops3cret \"as kept\""),
+                Some(password) => {
+                    cpe.log().info(format!("it has {password} or {password:?}"));
+                    println!("of several lines: {password}");
+                    cpe.fact("some.api-token", "tops3cret-token")?;
+                    Err(Error::other(format!("cannot set {password} with tops3cret-token")))
+                }
+            },
             "events" => {
                 let codes: Vec<String> = cpe.events().into_iter().map(|it| it.code).collect();
                 cpe.fact("gate.events", codes.join(", "))

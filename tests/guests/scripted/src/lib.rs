@@ -247,7 +247,7 @@ fn ensure(cpe: &mut Cpe) -> Result<()> {
 fn refused(cpe: &mut Cpe) -> Result<()> {
     let long = "k".repeat(33);
     for (name, result) in [
-        ("long-key", cpe.reboot(&long)),
+        ("long-command-key", cpe.reboot(&long)),
         ("zero-delay", cpe.schedule_inform(0, "x")),
         (
             "user-in-url",
