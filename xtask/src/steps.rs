@@ -29,9 +29,15 @@ pub(crate) fn binary(profile: &str, name: &str) -> PathBuf {
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
-    // Set by the outer cargo for this program; the inner one has its own.
-    for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
-        command.env_remove(name);
+    // Set by the outer cargo for this program; the inner one has its own. Some crates are compiled anew
+    // when these change, and everything that needs them.
+    let is_outer = |name: &str| {
+        ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix))
+    };
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_outer) {
+            command.env_remove(name);
+        }
     }
     command
 }
