@@ -93,3 +93,21 @@ fn test_refuses_settings_actions_and_devices_that_do_not_fit() {
     let (ok, text) = trellis(&["plugin", "test", plugin, "--device", device, "--action", action]);
     assert!(ok && text.contains("answered {\"echo\":\"hi\"}"), "{text}");
 }
+
+#[test]
+fn test_fails_where_a_run_ends_by_a_trap_or_a_limit_and_not_by_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plugin = guests().join("scripted.wasm");
+    let plugin = plugin.to_str().expect("a path");
+    for (class, wanted) in
+        [("error", None), ("panic", Some("provision did not end by itself (panic)"))]
+    {
+        let device = DEVICE
+            .replace("\"parameters\"", &format!("\"product-class\": {class:?}, \"parameters\""));
+        let device = file(folder.path(), "device.json", device.as_bytes());
+        let device = device.to_str().expect("a path");
+        let (ok, text) = trellis(&["plugin", "test", plugin, "--device", device]);
+        assert_eq!(ok, wanted.is_none(), "{text}");
+        assert!(text.contains("on purpose") && text.contains(wanted.unwrap_or_default()), "{text}");
+    }
+}

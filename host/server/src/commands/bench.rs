@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
-use trellis_plugin_host::Plugin;
+use trellis_plugin_host::{FaultKind, Outcome, Plugin};
 use trellis_rehearsal::{Device, Rehearsal, Visit, show_transcript};
 
 use crate::commands::load::{Compiling, load, read, runtime};
@@ -200,7 +200,23 @@ pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<()> {
         visits
     });
     let text = visits.iter().map(show).collect::<Vec<_>>().join("\n");
-    compare(&text, arguments)
+    compare(&text, arguments)?;
+    if arguments.expect.is_none()
+        && let Some((hook, kind)) = visits.iter().find_map(broken)
+    {
+        anyhow::bail!("{hook} did not end by itself ({kind}); the transcript says how");
+    }
+    Ok(())
+}
+
+/// The first run that the plugin did not end by itself, with an error or without.
+fn broken(visit: &Visit) -> Option<(&str, &str)> {
+    visit.transcripts.iter().find_map(|transcript| match &transcript.outcome {
+        Outcome::Failed(kind, _) if kind != FaultKind::Error.name() => {
+            Some((transcript.hook.name(), kind.as_str()))
+        }
+        _ => None,
+    })
 }
 
 /// One session for people.
