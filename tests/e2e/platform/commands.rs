@@ -10,8 +10,10 @@ async fn what_holds_for_a_tag_is_set_and_shown_on_the_command_line() {
     let mut cpe = guest("settings", 1);
     cpe.session(&server.url()).await.expect("a session");
     let device = key(&cpe).to_string();
-    let settings = r#"{"greeting":"of the tag"}"#;
-    let (ok, shown) = server.trellis(&["tag", "settings", "lab", "scripted", settings]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = super::file(folder.path(), "a.json", br#"{"greeting":"of the tag"}"#);
+    let settings = format!("@{}", settings.display());
+    let (ok, shown) = server.trellis(&["tag", "settings", "lab", "scripted", &settings]);
     assert!(ok && shown.contains("of the tag"), "{shown}");
     assert!(server.trellis(&["tag", "pin", "lab", "gate"]).0);
     let (_, list) = server.trellis(&["tag", "list"]);

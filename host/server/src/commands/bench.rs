@@ -39,7 +39,7 @@ pub(crate) struct TestArguments {
     /// `reboot={"delay":5}`.
     #[arg(long, value_name = "NAME=JSON")]
     action: Vec<String>,
-    /// Settings over the manifest's defaults, as JSON.
+    /// Settings over the manifest's defaults, as JSON or `@FILE`.
     #[arg(long, value_name = "JSON")]
     settings: Option<String>,
     /// After the sessions, let time pass until each deadline.
@@ -251,7 +251,10 @@ fn compare(text: &str, arguments: &TestArguments) -> anyhow::Result<()> {
 /// The settings that hold in the end.
 fn settings(plugin: &Plugin, own: Option<&str>) -> anyhow::Result<Value> {
     let own: serde_json::Map<String, Value> = match own {
-        Some(text) => serde_json::from_str(text).context("--settings is not a JSON object")?,
+        Some(text) => match super::json("settings", text)? {
+            Value::Object(settings) => settings,
+            _ => anyhow::bail!("--settings is not a JSON object"),
+        },
         None => serde_json::Map::new(),
     };
     let layers = [
@@ -268,8 +271,7 @@ fn settings(plugin: &Plugin, own: Option<&str>) -> anyhow::Result<Value> {
 
 fn action(plugin: &Plugin, text: &str) -> anyhow::Result<(String, String)> {
     let (name, arguments) = text.split_once('=').unwrap_or((text, "{}"));
-    let value: Value = serde_json::from_str(arguments)
-        .with_context(|| format!("the arguments of the action {name} are not JSON"))?;
+    let value = super::json(&format!("arguments of the action {name}"), arguments)?;
     plugin
         .check_arguments(name, &value)
         .map_err(|why| anyhow::anyhow!("the action {name}: {why}"))?;

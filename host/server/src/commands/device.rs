@@ -30,7 +30,7 @@ pub(crate) enum DeviceCommand {
         id: String,
         /// The action.
         action: String,
-        /// Its arguments, as JSON.
+        /// Its arguments, as JSON, `@FILE` or `-` for standard input.
         #[arg(default_value = "{}")]
         arguments: String,
         /// How long to wait for the device, in seconds; 0 only queues it. When the time is over the
@@ -56,7 +56,8 @@ pub(crate) enum DeviceCommand {
         id: String,
         /// The plugin.
         plugin: String,
-        /// What is to be set in place of what was set before, as JSON; `{}` takes it back.
+        /// What is to be set in place of what was set before, as JSON, `@FILE` or `-` for standard input;
+        /// `{}` takes it back.
         settings: Option<String>,
     },
     /// Give a device a tag.

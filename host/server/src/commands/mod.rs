@@ -15,9 +15,19 @@ pub(crate) mod replay;
 pub(crate) mod tag;
 pub(crate) mod token;
 
-/// JSON of the command line: `what` it is, for whoever got it wrong.
+/// JSON of the command line, `@FILE` for what is in a file, or `-` for standard input: what is secret
+/// stays out of the shell's history. `what` it is, for whoever got it wrong.
 fn json(what: &str, text: &str) -> anyhow::Result<Value> {
-    serde_json::from_str(text).with_context(|| format!("the {what} are not JSON"))
+    let read = match text.strip_prefix('@') {
+        Some(file) => {
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?
+        }
+        None if text == "-" => {
+            std::io::read_to_string(std::io::stdin()).context("cannot read standard input")?
+        }
+        None => text.to_owned(),
+    };
+    serde_json::from_str(&read).with_context(|| format!("the {what} are not JSON"))
 }
 
 /// A time, or how long ago.

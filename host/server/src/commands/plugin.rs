@@ -84,7 +84,8 @@ pub(crate) enum PluginCommand {
     Settings {
         /// The plugin.
         name: String,
-        /// What is to be set in place of what was set before, as JSON; `{}` takes it back.
+        /// What is to be set in place of what was set before, as JSON, `@FILE` or `-` for standard input;
+        /// `{}` takes it back.
         settings: Option<String>,
     },
     /// Remove a plugin with all its versions, or one version that serves nobody.

@@ -17,7 +17,8 @@ pub(crate) enum TagCommand {
         tag: String,
         /// The plugin.
         plugin: String,
-        /// What is to be set in place of what was set before, as JSON; `{}` takes it back.
+        /// What is to be set in place of what was set before, as JSON, `@FILE` or `-` for standard input;
+        /// `{}` takes it back.
         settings: Option<String>,
     },
     /// Have a plugin serve the devices that have a tag whatever the matchers say; without one, the
