@@ -12,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::body;
+use crate::description;
 use crate::listener::Server;
 use crate::problem::{self, Problem};
 use crate::time;
@@ -75,7 +76,7 @@ pub(crate) fn router(server: &Arc<Server>) -> (Router<Arc<Server>>, String) {
     let plugin_files = OpenApiRouter::new()
         .routes(routes!(plugins::list, plugins::load))
         .layer(DefaultBodyLimit::max(file_bytes_max.saturating_add(1)));
-    let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
+    let (router, mut description) = OpenApiRouter::with_openapi(Description::openapi())
         .merge(plugin_files)
         .routes(routes!(plugins::show, plugins::remove))
         .routes(routes!(plugins::remove_version))
@@ -105,6 +106,7 @@ pub(crate) fn router(server: &Arc<Server>) -> (Router<Arc<Server>>, String) {
         .routes(routes!(list_tokens, make_token))
         .routes(routes!(revoke_token))
         .split_for_parts();
+    description::complete(&mut description);
     let description = description.to_pretty_json().unwrap_or_default();
     (router, description)
 }

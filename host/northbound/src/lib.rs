@@ -8,6 +8,7 @@ mod actions;
 mod api;
 mod body;
 mod connections;
+mod description;
 mod devices;
 mod faults;
 mod listener;

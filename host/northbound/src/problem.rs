@@ -10,7 +10,7 @@ use trellis_store::StoreError;
 use utoipa::ToSchema;
 
 /// The type of a problem's body.
-const PROBLEM: &str = "application/problem+json";
+pub(crate) const PROBLEM: &str = "application/problem+json";
 
 /// What went wrong with a request.
 #[derive(Debug)]

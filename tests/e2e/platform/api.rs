@@ -34,7 +34,19 @@ async fn the_description_names_every_path_and_each_of_them_asks_for_a_token() {
     }
     let mut tried = 0;
     for (path, methods) in paths {
-        for method in methods.as_object().expect("methods").keys() {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let told = &operation["responses"];
+            for status in ["401", "503"] {
+                let content = &told[status]["content"];
+                assert!(content["application/problem+json"].is_object(), "{method} {path}: {told}");
+            }
+            let has_body = !operation["requestBody"].is_null();
+            assert_eq!(told["413"].is_object(), has_body, "{method} {path}: {told}");
+            for (status, answer) in told.as_object().expect("answers") {
+                let is_error = status.starts_with(['4', '5']);
+                let is_json = answer["content"]["application/json"].is_object();
+                assert!(!(is_error && is_json), "{method} {path} {status}: {answer}");
+            }
             let path = path.replace(['{', '}'], "x");
             let request = ureq::http::Request::builder()
                 .method(method.to_uppercase().as_str())
