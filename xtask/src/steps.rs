@@ -55,7 +55,8 @@ pub(crate) fn announce(what: &str) {
 
 /// Runs a program to its end; its output goes where ours goes.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
-    let shown = format!("{command:?}");
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let shown = words.map(|it| it.to_string_lossy()).collect::<Vec<_>>().join(" ");
     let status = command.status().with_context(|| format!("cannot start {shown}"))?;
     if !status.success() {
         bail!("{shown} failed: {status}");

@@ -91,8 +91,9 @@ impl RunState {
         }
         let noted = key.len() + value.len();
         self.recorder.note(noted, || Call::Memory(key.clone(), Some(value.clone())));
-        let replaced = self.context.notes.memory.insert(key.clone(), value);
+        let replaced = self.context.notes.memory.remove(&key);
         self.secrets.add_kept(&key, &replaced.unwrap_or_default());
+        self.context.notes.memory.insert(key, value);
         self.memory_bytes = bytes;
         self.notes_changed = true;
         Ok(())
