@@ -248,3 +248,29 @@ async fn transcripts_are_found_by_time_device_and_plugin_page_by_page_until_they
     let left = store.transcripts(all).await.expect("readable").found;
     assert!(left.iter().all(|it| it.at_ms >= 1_101) && left.len() == 99, "{}", left.len());
 }
+
+#[tokio::test]
+async fn a_page_of_large_transcripts_ends_before_its_number_is_reached() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path());
+    let large = |number: i64| StoredTranscript {
+        at_ms: 1_000 + number,
+        device: DeviceKey::from_text("00D09E-GW-1"),
+        plugin: "large".to_owned(),
+        json: "x".repeat(3 << 20),
+    };
+    store.add_transcripts((0..5).map(large).collect()).await.expect("kept");
+    let (mut pages, mut found, mut after) = (0, 0, None);
+    loop {
+        let query = TranscriptQuery { after, limit: 500, ..Default::default() };
+        let page = store.transcripts(query).await.expect("readable");
+        pages += 1;
+        found += page.found.len();
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+        assert!(page.found.len() <= 3, "{}", page.found.len());
+    }
+    assert_eq!((pages, found), (2, 5));
+}
