@@ -84,6 +84,11 @@ impl Redactor {
         Scrubber::new(&self.met)
     }
 
+    /// The secrets that were met.
+    pub(crate) fn met(&self) -> impl Iterator<Item = &str> {
+        self.met.keys().map(String::as_str)
+    }
+
     /// The mark that stands for a secret.
     pub(crate) fn mark(&mut self, secret: &str) -> String {
         if secret.is_empty() || is_mark(secret) {

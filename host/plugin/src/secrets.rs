@@ -64,14 +64,14 @@ impl Secrets {
         }
     }
 
-    /// Adds what the plugin keeps no more; what it keeps now is looked at then.
+    /// Adds what the plugin keeps no more under a name that says that it is a secret; what it keeps now
+    /// is looked at when something is logged.
     pub(crate) fn add_kept(&mut self, key: &str, value: &[u8]) {
         self.look_again();
-        let Ok(text) = std::str::from_utf8(value) else { return };
-        if is_secret_setting(key) {
-            self.add_value(text);
-        } else if text.starts_with(['{', '[']) {
-            self.add_json(text);
+        if is_secret_setting(key) && !value.is_empty() {
+            let mut redactor = Redactor::blunt();
+            redactor.kept(key, value);
+            redactor.met().for_each(|secret| self.add_value(secret));
         }
     }
 

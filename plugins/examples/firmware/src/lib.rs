@@ -40,10 +40,12 @@ struct Upgrade {
     version: String,
     /// Which attempt it is of all of this device. What comes of an earlier one, or is told again, has
     /// another command key.
+    #[serde(default)]
     attempt: u32,
     /// How far it has come.
     step: Step,
     /// What the device ran when it told of a restart after the transfer.
+    #[serde(default)]
     ran: Option<String>,
 }
 
