@@ -249,6 +249,11 @@ impl Bench {
     pub fn run<P: Plugin>(&mut self) -> Result<(), String> {
         let result = self.with(Reach::Device, crate::__provision::<P>, &P::manifest());
         self.tells_again = result.is_err();
+        if result.is_ok() {
+            // Actions come after that, and are not told a second time.
+            self.transfers.clear();
+            self.changed_elsewhere = false;
+        }
         result
     }
 
@@ -276,7 +281,10 @@ impl Bench {
             Admission::Refuse { code, text } if !REFUSALS.iter().any(|it| it.contains(&code)) => {
                 Admission::Refuse { code: REQUEST_DENIED, text }
             }
-            decision => decision,
+            decision => {
+                self.tells_again |= matches!(decision, Admission::Quarantine(_));
+                decision
+            }
         }
     }
 

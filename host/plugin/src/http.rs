@@ -122,11 +122,6 @@ impl Gate {
         self.replay = Some(Arc::new(Mutex::new(Replay { recorded, unanswered: Vec::new() })));
     }
 
-    /// Whether there was a request, whatever became of it.
-    pub(crate) fn has_asked(&self) -> bool {
-        self.sent > 0
-    }
-
     /// Whether a request has left, or may have.
     pub(crate) fn has_sent(&self) -> bool {
         self.sent > 0 && !self.grants.is_empty()

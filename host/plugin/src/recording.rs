@@ -71,6 +71,8 @@ struct Tape {
     /// How many bytes there is room for yet.
     room: usize,
     is_cut: bool,
+    /// How much was heard over HTTP, in bytes and requests.
+    heard: usize,
 }
 
 /// Where an exchange is recorded, for what becomes of it.
@@ -99,7 +101,7 @@ impl Tape {
 impl Recorder {
     /// With room for so many bytes; without any, nothing is recorded.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        let tape = Tape { calls: Vec::new(), room: bytes_max, is_cut: bytes_max == 0 };
+        let tape = Tape { calls: Vec::new(), room: bytes_max, is_cut: bytes_max == 0, heard: 0 };
         Self(Arc::new(Mutex::new(tape)))
     }
 
@@ -115,8 +117,14 @@ impl Recorder {
     pub(crate) fn note_exchange(&self, exchange: Exchange) -> ExchangeRecorder {
         let bytes = exchange.url.len() + exchange.body.as_bytes().len() + size_of::<Exchange>();
         self.note(bytes, || Call::Http(Box::new(exchange)));
-        let tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tape.heard = tape.heard.saturating_add(1);
         ExchangeRecorder { recorder: self.clone(), place: tape.calls.len().wrapping_sub(1) }
+    }
+
+    /// How much was heard over HTTP so far, in bytes and requests.
+    pub(crate) fn heard(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).heard
     }
 
     /// The requests over HTTP so far.
@@ -159,6 +167,7 @@ impl ExchangeRecorder {
     /// Notes what became of the exchange.
     pub(crate) fn note(&self, bytes: usize, change: impl FnOnce(&mut Exchange)) {
         let mut tape = self.recorder.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tape.heard = tape.heard.saturating_add(bytes);
         if tape.take(bytes)
             && let Some(Call::Http(exchange)) = tape.calls.get_mut(self.place)
         {

@@ -144,6 +144,7 @@ impl Redactor {
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.value(name, item)),
             Value::String(text) if is_secret_setting(name) => *text = self.mark(text),
+            Value::String(text) if text.contains("://") => *text = self.url(text),
             // It stays a number, for whoever reads it as one.
             Value::Number(number) if is_secret_setting(name) => {
                 self.mark(&number.to_string());
@@ -252,7 +253,7 @@ impl Redactor {
 
     /// A URL, or what an answer says in place of one: the values of its query and of what follows a
     /// `#` are named.
-    fn url(&mut self, text: &str) -> String {
+    pub(crate) fn url(&mut self, text: &str) -> String {
         let Ok(mut url) = Url::parse(text) else {
             let (path, named) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
             let shown = named.get(1..).map(|pairs| self.named(pairs));

@@ -18,8 +18,10 @@ const BYTES_MIN: usize = 4;
 /// A secret shorter than this is found where it stands alone, and not within a word or a number.
 const ALONE_BELOW: usize = 8;
 
-/// How much of secrets can be looked for, in bytes, with what each one takes beside its text.
+/// How much of secrets can be looked for, in bytes: of the secrets themselves, and of all that they are
+/// written as, with what each takes beside its text.
 pub(crate) const BYTES_MAX: usize = 64 << 10;
+const FORMS_BYTES_MAX: usize = 256 << 10;
 const EACH_BYTES: usize = 16;
 
 /// What is shown where there are more.
@@ -118,8 +120,10 @@ impl Scrubber {
             secret.len() >= BYTES_MIN && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(secret))
         };
         let met = met.iter().filter(|(secret, _)| looked_for(secret));
-        let bytes: usize = met.clone().map(|(secret, _)| secret.len() + EACH_BYTES).sum();
-        if bytes > BYTES_MAX {
+        let written =
+            |secret: &str| forms(secret).iter().map(|it| it.len() + EACH_BYTES).sum::<usize>();
+        let bytes: usize = met.clone().map(|(secret, _)| written(secret)).sum();
+        if bytes > FORMS_BYTES_MAX {
             limit_reached("plugin_secrets");
             return Self { anywhere: None, alone: None, is_overfull: true };
         }
@@ -309,7 +313,7 @@ mod tests {
 
     #[test]
     fn where_there_are_more_than_can_be_looked_for_nothing_is_shown() {
-        let scrubber = scrubber(&[&"x".repeat(BYTES_MAX)]);
+        let scrubber = scrubber(&[&"x".repeat(FORMS_BYTES_MAX)]);
         assert!(scrubber.is_overfull());
         assert_eq!(scrubber.text("harmless"), LEFT_OUT);
     }

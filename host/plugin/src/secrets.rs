@@ -1,9 +1,10 @@
 //! The secrets that one run may know, kept out of what it logs.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use trellis_cwmp::{Message, Operation, ParameterList, is_secret, is_secret_setting};
+use aho_corasick::AhoCorasick;
+use trellis_cwmp::{Message, Operation, ParameterList, Secret, is_secret, is_secret_setting};
 
 use crate::exchange::Exchange;
 use crate::fault::limit_reached;
@@ -18,8 +19,27 @@ pub(crate) struct Secrets {
     values: HashSet<String>,
     /// How many bytes of them were met. With more than can be looked for, none is kept.
     bytes: usize,
+    /// How often was looked for them.
+    looks: u32,
+    /// How much was heard over HTTP when that was done last.
+    heard: usize,
     /// What finds those that were there when something was last logged.
     finder: Option<Scrubber>,
+}
+
+/// How often one run looks through what may name secrets.
+const LOOKS_MAX: u32 = 100;
+
+/// Finds words of which one is in every name of a secret.
+static WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let words = ["pass", "key", "secret", "psk", "pin", "credential", "token", "community", "sig"];
+    AhoCorasick::builder().ascii_case_insensitive(true).build(words).ok()
+});
+
+/// Whether something that is kept may be, or hold, a secret that is named.
+fn may_name_secrets(key: &str, value: &[u8]) -> bool {
+    let holds_word = || WORDS.as_ref().is_none_or(|words| words.is_match(value));
+    !value.is_empty() && (is_secret_setting(key) || holds_word())
 }
 
 impl Secrets {
@@ -29,6 +49,8 @@ impl Secrets {
             texts: vec![Arc::clone(&context.settings)],
             values: HashSet::new(),
             bytes: 0,
+            looks: 0,
+            heard: 0,
             finder: None,
         };
         secrets.add_list(&context.inform_parameters);
@@ -46,9 +68,9 @@ impl Secrets {
         match message {
             Message::SetParameterValues(it) => self.add_list(&it.parameter_list),
             Message::GetParameterValuesResponse(it) => self.add_list(&it.parameter_list),
-            Message::Download(it) => self.add_value(it.password.reveal()),
-            Message::Upload(it) => self.add_value(it.password.reveal()),
-            Message::ScheduleDownload(it) => self.add_value(it.password.reveal()),
+            Message::Download(it) => self.add_file(&it.url, &it.password),
+            Message::Upload(it) => self.add_file(&it.url, &it.password),
+            Message::ScheduleDownload(it) => self.add_file(&it.url, &it.password),
             Message::ChangeDUState(it) => {
                 let passwords = it.operations.iter().filter_map(Operation::password);
                 passwords.for_each(|password| self.add_value(password.reveal()));
@@ -64,24 +86,49 @@ impl Secrets {
         }
     }
 
-    /// Adds what the plugin keeps no more under a name that says that it is a secret; what it keeps now
-    /// is looked at when something is logged.
-    pub(crate) fn add_kept(&mut self, key: &str, value: &[u8]) {
-        self.look_again();
-        if is_secret_setting(key) && !value.is_empty() {
+    /// Takes note that the plugin keeps something else under a name: what it kept there is
+    /// remembered, as far as it named secrets, and what it keeps now is looked at when something is logged.
+    pub(crate) fn replaced(&mut self, key: &str, old: &[u8], new: &[u8]) {
+        if may_name_secrets(key, new) {
+            self.finder = None;
+        }
+        if may_name_secrets(key, old) && self.may_look() {
             let mut redactor = Redactor::blunt();
-            redactor.kept(key, value);
+            redactor.kept(key, old);
             redactor.met().for_each(|secret| self.add_value(secret));
         }
     }
 
-    /// What the plugin keeps, or what it heard over HTTP, has changed.
-    pub(crate) fn look_again(&mut self) {
-        self.finder = None;
+    /// Takes note that so much was heard over HTTP by now.
+    pub(crate) fn heard(&mut self, bytes: usize) {
+        if std::mem::replace(&mut self.heard, bytes) != bytes {
+            self.finder = None;
+        }
+    }
+
+    /// Whether there is room for another look: they take time that is no plugin's.
+    fn may_look(&mut self) -> bool {
+        if self.looks >= LOOKS_MAX {
+            if !self.is_overfull() {
+                limit_reached("plugin_secrets");
+            }
+            self.bytes = usize::MAX;
+            self.values = HashSet::new();
+            return false;
+        }
+        self.looks += 1;
+        !self.is_overfull()
     }
 
     fn add_list(&mut self, list: &ParameterList) {
         list.iter().filter(|row| is_secret(row.name)).for_each(|row| self.add_value(row.value));
+    }
+
+    fn add_file(&mut self, url: &str, password: &Secret) {
+        let mut redactor = Redactor::blunt();
+        redactor.url(url);
+        redactor.met().for_each(|secret| self.add_value(secret));
+        self.add_value(password.reveal());
     }
 
     fn add_value(&mut self, value: &str) {
@@ -110,7 +157,7 @@ impl Secrets {
         memory: &BTreeMap<String, Vec<u8>>,
         heard: impl FnOnce() -> Vec<Exchange>,
     ) -> String {
-        if self.is_overfull() {
+        if self.is_overfull() || (self.finder.is_none() && !self.may_look()) {
             return LEFT_OUT.to_owned();
         }
         let (texts, values) = (&self.texts, &self.values);

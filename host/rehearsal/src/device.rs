@@ -271,7 +271,8 @@ impl Device {
                 }
             }
         }
-        for table in self.tables.keys() {
+        let is_path = path.is_empty() || path.ends_with('.');
+        for table in self.tables.keys().filter(|_| is_path) {
             let Some(rest) = table.strip_prefix(path.as_str()) else { continue };
             let mut end = path.len();
             for part in rest.split_inclusive('.') {

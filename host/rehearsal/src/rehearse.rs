@@ -74,13 +74,12 @@ impl Rehearsal {
         let told = self.with_untold(events);
         let transcript = self.run(Hook::Provision, &told).await;
         let has_failed = matches!(transcript.outcome, Outcome::Failed(..));
-        self.untold = if has_failed { told } else { Vec::new() };
         transcripts.push(transcript);
         for (name, arguments) in actions {
             let hook = Hook::Action { name: name.clone(), arguments: arguments.clone() };
-            let told = self.with_untold(events);
-            transcripts.push(self.run(hook, &told).await);
+            transcripts.push(self.run_told(hook, &told, has_failed).await);
         }
+        self.untold = if has_failed { told } else { Vec::new() };
         self.ended(events, transcripts)
     }
 
@@ -110,7 +109,15 @@ impl Rehearsal {
     }
 
     async fn run(&mut self, hook: Hook, events: &[String]) -> Transcript {
+        self.run_told(hook, events, true).await
+    }
+
+    /// With what the device has reported, or without where an earlier run was told of it.
+    async fn run_told(&mut self, hook: Hook, events: &[String], reports: bool) -> Transcript {
         let mut context = self.context(events);
+        if !reports {
+            context.transfers = Vec::new();
+        }
         if matches!(hook, Hook::Expired { .. }) {
             // The device is not there.
             context.inform_parameters = Arc::default();

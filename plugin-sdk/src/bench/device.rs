@@ -33,23 +33,17 @@ impl Bench {
     pub(super) fn set_values(&mut self, values: &[ParameterValue]) -> Result<u32, Error> {
         let names: Vec<_> = values.iter().map(|value| value.name.as_str()).collect();
         self.request(format!("SetParameterValues {}", names.join(" ")))?;
-        for value in values {
-            let known = self.parameters.get(&value.name);
-            let known = known.ok_or_else(|| fault(INVALID_PARAMETER_NAME))?;
-            if known.kind != value.value_type {
-                return Err(fault(INVALID_PARAMETER_TYPE));
-            }
-        }
-        let read_only = values.iter().filter(|value| {
-            self.parameters.get(&value.name).is_some_and(|parameter| parameter.read_only)
+        let wrong = |value: &ParameterValue| match self.parameters.get(&value.name) {
+            None => Some(INVALID_PARAMETER_NAME),
+            Some(known) if known.read_only => Some(NON_WRITABLE_PARAMETER),
+            Some(known) if known.kind != value.value_type => Some(INVALID_PARAMETER_TYPE),
+            Some(_) => None,
+        };
+        let faults = values.iter().filter_map(|value| {
+            let (name, text) = (value.name.clone(), "bench".to_owned());
+            Some(ParameterFault { name, code: wrong(value)?, text })
         });
-        let parameters: Vec<_> = read_only
-            .map(|value| ParameterFault {
-                name: value.name.clone(),
-                code: NON_WRITABLE_PARAMETER,
-                text: "bench".to_owned(),
-            })
-            .collect();
+        let parameters: Vec<_> = faults.collect();
         if !parameters.is_empty() {
             let (code, text) = (INVALID_ARGUMENTS, "bench".to_owned());
             return Err(Error::Fault(CpeFault { code, text, parameters }));
@@ -199,6 +193,12 @@ impl Bench {
         table: &str,
         keys: &[ParameterValue],
     ) -> Result<u32, Error> {
+        if !table.ends_with('.') {
+            return Err(Error::Refused(format!("the table {table:?} must end with a dot")));
+        }
+        if keys.is_empty() {
+            return Err(Error::Refused("a row needs at least one key to be found by".to_owned()));
+        }
         let rows = self.names(table, true)?;
         let rows: BTreeSet<u32> = rows.iter().filter_map(|it| row_of(table, &it.name)).collect();
         let wanted = |row: u32| {
@@ -223,7 +223,8 @@ impl Bench {
             },
             Err(error) => error,
         };
-        self.delete(&format!("{table}{row}."))?;
+        // What went wrong first is what counts.
+        let _ = self.delete(&format!("{table}{row}."));
         Err(failure)
     }
 

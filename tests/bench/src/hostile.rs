@@ -17,7 +17,7 @@ use crate::process::Process;
 /// What plugins should not do: a manufacturer and a product class of the plugins that tests use, or
 /// an action of the latter. Every hook is among them, and sleepers, whose devices hang up: of these the
 /// server hears too late to count them here.
-const HOSTILE: [(&str, &str, Option<&str>); 20] = [
+const HOSTILE: [(&str, &str, Option<&str>); 21] = [
     ("Guest", "loop", None),
     ("Guest", "recurse", None),
     ("Guest", "allocate", None),
@@ -33,6 +33,7 @@ const HOSTILE: [(&str, &str, Option<&str>); 20] = [
     ("Bare", "expired-loop", None),
     ("Bare", "expired-allocate", None),
     ("Bare", "expired-panic", None),
+    ("Bare", "expired-flood", None),
     ("Bare", "quiet", Some("no-json")),
     ("Bare", "quiet", Some("loop")),
     ("Bare", "quiet", Some("flood")),
@@ -40,10 +41,10 @@ const HOSTILE: [(&str, &str, Option<&str>); 20] = [
     ("Bare", "quiet", Some("panic")),
 ];
 
-/// The faults that must come of it.
+/// The faults that must come of it. Calls without end are those of a deadline.
 const FAULTS: [(&str, &[&str]); 2] = [
     ("scripted", &["fuel", "trap", "memory", "rpcs", "log", "panic", "error"]),
-    ("bare", &["fuel", "memory", "panic", "rpcs"]),
+    ("bare", &["calls", "fuel", "memory", "panic", "rpcs"]),
 ];
 
 /// How much the 99th percentile of the others may be beside them, in times of what it is alone.

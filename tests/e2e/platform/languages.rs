@@ -203,12 +203,12 @@ async fn the_pages_plugin_with_every_hook_does_what_it_says_in_every_language() 
 
         // The same on a server, with a device that comes back, and with one that does not.
         run("trellis plugin load keeper/build/keeper.wasm");
-        run(r#"trellis plugin settings keeper '{"seconds": 2}'"#);
         let action = format!("trellis device action {device} reboot --wait 0");
         let shows = |what: &str| run(&format!("trellis device show {device}")).contains(what);
         run("cpe > /dev/null");
         run(&format!("{action}; cpe --sessions 2 > /dev/null"));
         until("the device is back", || shows("\"done\""));
+        run(r#"trellis plugin settings keeper '{"seconds": 2}'"#);
         run(&format!("{action}; cpe > /dev/null"));
         until("the device is missed", || shows("\"lost\""));
         assert!(shows("the device did not come back"), "{language}");

@@ -27,7 +27,7 @@ impl memory::Host for RunState {
         {
             self.memory_bytes = self.memory_bytes.saturating_sub(key.len() + value.len());
             self.notes_changed = true;
-            self.secrets.add_kept(&key, &value);
+            self.secrets.replaced(&key, &value, &[]);
             self.recorder.note(key.len(), || Call::Memory(key, None));
         }
         Ok(())
@@ -92,7 +92,7 @@ impl RunState {
         let noted = key.len() + value.len();
         self.recorder.note(noted, || Call::Memory(key.clone(), Some(value.clone())));
         let replaced = self.context.notes.memory.remove(&key);
-        self.secrets.add_kept(&key, &replaced.unwrap_or_default());
+        self.secrets.replaced(&key, &replaced.unwrap_or_default(), &value);
         self.context.notes.memory.insert(key, value);
         self.memory_bytes = bytes;
         self.notes_changed = true;

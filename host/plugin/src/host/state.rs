@@ -76,10 +76,7 @@ impl RunState {
 
     /// A text without the secrets that this run knows.
     pub(crate) fn without_secrets(&mut self, text: &str) -> String {
-        if self.gate.has_asked() {
-            // What comes of a request comes at any time.
-            self.secrets.look_again();
-        }
+        self.secrets.heard(self.recorder.heard());
         let recorder = &self.recorder;
         self.secrets.out_of(text, &self.context.notes.memory, || recorder.exchanges())
     }

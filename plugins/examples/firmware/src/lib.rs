@@ -72,7 +72,11 @@ const STATE: &str = "firmware.state";
 
 impl Upgrade {
     fn command_key(&self) -> String {
-        format!("upgrade-{}", self.attempt)
+        match self.attempt {
+            // As it was before attempts were counted.
+            0 => KEY.to_owned(),
+            attempt => format!("{KEY}-{attempt}"),
+        }
     }
 }
 
