@@ -27,10 +27,13 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}/", listener.local_addr().expect("an address"));
         let (server, posts) = (Arc::new(Mutex::new(server)), Arc::new(Mutex::new(0)));
-        let relay = Self { url, server: Arc::clone(&server), posts: Arc::clone(&posts) };
-        // It ends with the process of the test: whoever would end it waits for a connection.
+        // The thread ends with the process of the test: whoever would end it waits for a connection. The
+        // server ends with the relay.
+        let known = Arc::downgrade(&server);
+        let relay = Self { url, server, posts: Arc::clone(&posts) };
         std::thread::spawn(move || {
             for device in listener.incoming() {
+                let Some(server) = known.upgrade() else { return };
                 // A connection that breaks is what this is for.
                 let _ = pass(&device.expect("a connection"), &server, &posts, place);
             }
