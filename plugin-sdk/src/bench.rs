@@ -47,13 +47,10 @@ pub struct Bench {
     device: DeviceId,
     root: String,
     now: u64,
-    events: Vec<Event>,
-    inform: Vec<String>,
-    transfers: Vec<Transfer>,
+    told: Told,
     /// Whether the last run failed: the next one is told again what it was told.
     tells_again: bool,
     queue: Vec<AnyQueuedTransfer>,
-    changed_elsewhere: bool,
     parameters: BTreeMap<String, Parameter>,
     /// What a new row of a table has: its names, and what they begin as.
     tables: BTreeMap<String, Vec<(String, Parameter)>>,
@@ -68,6 +65,16 @@ pub struct Bench {
     deadlines: BTreeMap<String, u64>,
     facts: BTreeMap<String, Fact>,
     log: Vec<String>,
+}
+
+/// What the device has told.
+#[derive(Debug, Default)]
+struct Told {
+    events: Vec<Event>,
+    /// The names of the Inform's parameters.
+    inform: Vec<String>,
+    transfers: Vec<Transfer>,
+    changed_elsewhere: bool,
 }
 
 /// Whom the hook that runs can speak to, as on the server.
@@ -110,12 +117,9 @@ impl Bench {
             },
             root: root.to_owned(),
             now: 1_800_000_000,
-            events: Vec::new(),
-            inform: Vec::new(),
-            transfers: Vec::new(),
+            told: Told::default(),
             tells_again: false,
             queue: Vec::new(),
-            changed_elsewhere: false,
             parameters: BTreeMap::new(),
             tables: BTreeMap::new(),
             instances: BTreeMap::new(),
@@ -196,21 +200,23 @@ impl Bench {
             let (code, key) = event.split_once(':').unwrap_or((event, ""));
             Event { code: code.to_owned(), command_key: key.to_owned() }
         };
-        let before = std::mem::replace(&mut self.events, events.iter().map(event).collect());
-        self.inform = inform.iter().map(|name| (*name).to_owned()).collect();
+        let told = Told {
+            events: events.iter().map(event).collect(),
+            inform: inform.iter().map(|name| (*name).to_owned()).collect(),
+            ..Told::default()
+        };
+        let before = std::mem::replace(&mut self.told, told);
         if std::mem::take(&mut self.tells_again) {
-            for event in before {
-                let is_known = self
-                    .events
-                    .iter()
-                    .any(|it| (&it.code, &it.command_key) == (&event.code, &event.command_key));
-                if !is_known && !PASSING_EVENTS.contains(&event.code.as_str()) {
-                    self.events.push(event);
+            for event in before.events {
+                let is_same =
+                    |it: &Event| (&it.code, &it.command_key) == (&event.code, &event.command_key);
+                let is_passing = PASSING_EVENTS.contains(&event.code.as_str());
+                if !is_passing && !self.told.events.iter().any(is_same) {
+                    self.told.events.push(event);
                 }
             }
-        } else {
-            self.transfers.clear();
-            self.changed_elsewhere = false;
+            self.told.transfers = before.transfers;
+            self.told.changed_elsewhere = before.changed_elsewhere;
         }
         self.rpcs.clear();
         self.memory_writes = 0;
@@ -219,7 +225,7 @@ impl Bench {
 
     /// The device has another ParameterKey in this session than its last change had.
     pub fn changed_elsewhere(&mut self) -> &mut Self {
-        self.changed_elsewhere = true;
+        self.told.changed_elsewhere = true;
         self
     }
 
@@ -234,7 +240,7 @@ impl Bench {
     pub fn completed(&mut self, command_key: &str, fault_code: u32) -> &mut Self {
         self.queue.retain(|it| it.command_key != command_key);
         let unknown_time = || "0001-01-01T00:00:00Z".to_owned();
-        self.transfers.push(Transfer {
+        self.told.transfers.push(Transfer {
             command_key: command_key.to_owned(),
             file_type: String::new(),
             fault_code,
@@ -251,8 +257,8 @@ impl Bench {
         self.tells_again = result.is_err();
         if result.is_ok() {
             // Actions come after that, and are not told a second time.
-            self.transfers.clear();
-            self.changed_elsewhere = false;
+            self.told.transfers.clear();
+            self.told.changed_elsewhere = false;
         }
         result
     }
@@ -297,13 +303,9 @@ impl Bench {
         self.deadlines.remove(&name);
         self.rpcs.clear();
         // The device is not there to tell of anything; what it has told waits for its next session.
-        let events = std::mem::take(&mut self.events);
-        let inform = std::mem::take(&mut self.inform);
-        let transfers = std::mem::take(&mut self.transfers);
-        let changed_elsewhere = std::mem::take(&mut self.changed_elsewhere);
+        let told = std::mem::take(&mut self.told);
         let result = self.with(Reach::Nobody, || crate::__expired::<P>(&name), &P::manifest());
-        (self.events, self.inform) = (events, inform);
-        (self.transfers, self.changed_elsewhere) = (transfers, changed_elsewhere);
+        self.told = told;
         Some(result)
     }
 

@@ -100,14 +100,13 @@ mod tests {
         PluginCounters { runs, faults, ..PluginCounters::default() }
     }
 
+    fn trial(since: PluginCounters, others_since: PluginCounters) -> Trial {
+        Trial { digest: String::new(), share: 1_000, since, others_since }
+    }
+
     #[test]
     fn two_versions_that_fail_equally_often_are_hardly_ever_told_apart() {
-        let trial = Trial {
-            digest: String::new(),
-            share: 1_000,
-            since: counters(0, 0),
-            others_since: counters(0, 0),
-        };
+        let trial = trial(counters(0, 0), counters(0, 0));
         // Judged after each run, as often as can be; both fail in one of ten.
         let mut seed = 1_u64;
         let mut random = || {
@@ -136,12 +135,7 @@ mod tests {
 
     #[test]
     fn a_version_on_which_devices_hang_up_is_taken_back_and_one_without_room_is_not() {
-        let trial = Trial {
-            digest: String::new(),
-            share: 1_000,
-            since: counters(0, 0),
-            others_since: counters(0, 0),
-        };
+        let trial = trial(counters(0, 0), counters(0, 0));
         for (kind, ends) in [("ended", true), ("busy", false), ("host", false)] {
             let faults = [(kind.to_owned(), 90)].into();
             let tried = PluginCounters { runs: 100, faults, ..PluginCounters::default() };
@@ -152,12 +146,7 @@ mod tests {
 
     #[test]
     fn a_trial_ends_when_its_rate_of_faults_exceeds_the_others_by_more_than_the_margin() {
-        let trial = Trial {
-            digest: String::new(),
-            share: 1_000,
-            since: counters(100, 100),
-            others_since: counters(1_000, 0),
-        };
+        let trial = trial(counters(100, 100), counters(1_000, 0));
         for (tried, others, ends) in [
             // Too few runs to tell.
             (counters(119, 119), counters(2_000, 0), false),

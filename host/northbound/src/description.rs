@@ -10,10 +10,10 @@ const ALWAYS: [(&str, &str); 2] =
     [("401", "There is no token, or a wrong one"), ("503", "The store fails, or the server stops")];
 
 /// Errors of paths that are told something.
-const WITH_INPUT: [(&str, &str); 1] = [("400", "What was sent cannot be read")];
+const WITH_INPUT: (&str, &str) = ("400", "What was sent cannot be read");
 
 /// Errors of paths that take a body.
-const WITH_BODY: [(&str, &str); 1] = [("413", "The body is too large")];
+const WITH_BODY: (&str, &str) = ("413", "The body is too large");
 
 /// Adds the errors that each path has, and says of all of them what they are written in.
 pub(crate) fn complete(openapi: &mut OpenApi) {
@@ -26,13 +26,13 @@ pub(crate) fn complete(openapi: &mut OpenApi) {
 fn complete_one(operation: &mut Operation) {
     let has_body = operation.request_body.is_some();
     let has_input = has_body || operation.parameters.is_some();
-    let input = WITH_INPUT.iter().filter(|_| has_input);
-    let body = WITH_BODY.iter().filter(|_| has_body);
+    let input = has_input.then_some(WITH_INPUT);
+    let body = has_body.then_some(WITH_BODY);
     let responses = &mut operation.responses.responses;
-    for (status, why) in ALWAYS.iter().chain(input).chain(body) {
+    for (status, why) in ALWAYS.into_iter().chain(input).chain(body) {
         let problem = Content::new(Some(Ref::from_schema_name("Problem")));
-        let response = ResponseBuilder::new().description(*why).content(PROBLEM, problem);
-        responses.entry((*status).to_owned()).or_insert_with(|| RefOr::T(response.build()));
+        let response = ResponseBuilder::new().description(why).content(PROBLEM, problem);
+        responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(response.build()));
     }
     let is_error = |status: &str| status.starts_with(['4', '5']);
     for (_, response) in responses.iter_mut().filter(|(status, _)| is_error(status)) {

@@ -55,6 +55,6 @@ pub use recording::{Call, Recording, Rpc};
 pub use redact::{Redactor, without_marks};
 pub use registry::{Canary, Candidate, Registry, SHARE_ALL, Serving};
 pub use run::{Ask, Finished, Next, Run};
-pub use state::{Context, FactValue, Notes, Portions};
+pub use state::{Context, FactValue, Notes, PASSING_EVENTS, Portions};
 pub use stats::Counters;
 pub use transcript::{CallRecord, Input, Outcome, Transcript, comparable};

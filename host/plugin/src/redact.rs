@@ -255,10 +255,11 @@ impl Redactor {
     /// `#` are named.
     pub(crate) fn url(&mut self, text: &str) -> String {
         let Ok(mut url) = Url::parse(text) else {
-            let (path, named) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
-            let shown = named.get(1..).map(|pairs| self.named(pairs));
-            return match shown.flatten() {
-                Some(shown) => format!("{path}{}{shown}", named.get(..1).unwrap_or_default()),
+            // Behind the mark, which belongs to the path.
+            let (path, pairs) =
+                text.split_at(text.find(['?', '#']).map_or(text.len(), |it| it + 1));
+            return match self.named(pairs) {
+                Some(shown) => format!("{path}{shown}"),
                 None => text.to_owned(),
             };
         };

@@ -64,7 +64,8 @@ struct Finder {
 }
 
 impl Finder {
-    fn new(met: Vec<(&String, &String)>) -> Option<Self> {
+    /// Of forms of secrets, and what is shown in place of each.
+    fn new(forms: Vec<(String, String)>) -> Option<Self> {
         let finder = |patterns: Vec<String>| {
             // One secret may hold another. Of the kinds, this one takes little room.
             AhoCorasick::builder()
@@ -73,13 +74,10 @@ impl Finder {
                 .build(patterns)
                 .ok()
         };
-        if met.is_empty() {
+        if forms.is_empty() {
             return None;
         }
-        let forms = met.into_iter().flat_map(|(secret, mark)| {
-            forms(secret).into_iter().map(move |form| (form, mark.clone()))
-        });
-        let (forms, marks): (Vec<String>, Vec<String>) = forms.unzip();
+        let (forms, marks): (Vec<String>, Vec<String>) = forms.into_iter().unzip();
         let xml = finder(forms.iter().map(|it| escaped(it)).collect())?;
         Some(Self { plain: finder(forms)?, xml, marks })
     }
@@ -119,15 +117,19 @@ impl Scrubber {
         let looked_for = |secret: &str| {
             secret.len() >= BYTES_MIN && !WORDS.iter().any(|word| word.eq_ignore_ascii_case(secret))
         };
-        let met = met.iter().filter(|(secret, _)| looked_for(secret));
-        let written =
-            |secret: &str| forms(secret).iter().map(|it| it.len() + EACH_BYTES).sum::<usize>();
-        let bytes: usize = met.clone().map(|(secret, _)| written(secret)).sum();
-        if bytes > FORMS_BYTES_MAX {
-            limit_reached("plugin_secrets");
-            return Self { anywhere: None, alone: None, is_overfull: true };
+        let (mut anywhere, mut alone, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for (secret, mark) in met.iter().filter(|(secret, _)| looked_for(secret)) {
+            let kind = if secret.len() < ALONE_BELOW { &mut alone } else { &mut anywhere };
+            for form in forms(secret) {
+                bytes += form.len() + EACH_BYTES;
+                kind.push((form, mark.clone()));
+            }
+            // The device chooses how many there are: no more of them are made than can be looked for.
+            if bytes > FORMS_BYTES_MAX {
+                limit_reached("plugin_secrets");
+                return Self { anywhere: None, alone: None, is_overfull: true };
+            }
         }
-        let (alone, anywhere) = met.partition(|(secret, _)| secret.len() < ALONE_BELOW);
         let (anywhere, alone) = (Finder::new(anywhere), Finder::new(alone));
         Self { anywhere, alone, is_overfull: false }
     }

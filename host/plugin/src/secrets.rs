@@ -93,9 +93,7 @@ impl Secrets {
             self.finder = None;
         }
         if may_name_secrets(key, old) && self.may_look() {
-            let mut redactor = Redactor::blunt();
-            redactor.kept(key, old);
-            redactor.met().for_each(|secret| self.add_value(secret));
+            self.add_named(|redactor| drop(redactor.kept(key, old)));
         }
     }
 
@@ -125,10 +123,15 @@ impl Secrets {
     }
 
     fn add_file(&mut self, url: &str, password: &Secret) {
-        let mut redactor = Redactor::blunt();
-        redactor.url(url);
-        redactor.met().for_each(|secret| self.add_value(secret));
+        self.add_named(|redactor| drop(redactor.url(url)));
         self.add_value(password.reveal());
+    }
+
+    /// Adds what a look at something finds named.
+    fn add_named(&mut self, look: impl FnOnce(&mut Redactor)) {
+        let mut redactor = Redactor::blunt();
+        look(&mut redactor);
+        redactor.met().for_each(|secret| self.add_value(secret));
     }
 
     fn add_value(&mut self, value: &str) {

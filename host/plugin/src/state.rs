@@ -22,8 +22,7 @@ use crate::chance::set_up;
 use crate::exchange::Exchange;
 use crate::fault::{FaultKind, RpcLimit, RunFault};
 use crate::hook::Reach;
-use crate::http::Gate;
-use crate::http::HttpLimits;
+use crate::http::{Gate, HttpLimits};
 use crate::limits::Limits;
 use crate::output::Output;
 use crate::recording::{Call, Recorder, Rpc, size};
@@ -87,6 +86,9 @@ pub struct Context {
     /// What it can use of HTTP; what the plugin has where it is not given.
     pub http_limits: Option<HttpLimits>,
 }
+
+/// Events that mean nothing once their session is over: they are not told again.
+pub const PASSING_EVENTS: [&str; 3] = ["2 PERIODIC", "6 CONNECTION REQUEST", "14 HEARTBEAT"];
 
 /// How much may be asked of a device at once, beside what the standard allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -160,7 +160,7 @@ impl Device {
                 let mut parameter_list = ParameterList::new();
                 for name in &it.parameter_names {
                     let found: Vec<_> = self.below(name).collect();
-                    if found.is_empty() && !self.has_table_at(name) {
+                    if found.is_empty() && self.tables_below(name).next().is_none() {
                         return Err((cpe_fault::INVALID_PARAMETER_NAME, Vec::new()));
                     }
                     for (name, it) in found {
@@ -208,9 +208,8 @@ impl Device {
 
     /// The parameters that a name or a path names.
     fn below<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a String, &'a Parameter)> {
-        let is_path = path.is_empty() || path.ends_with('.');
         self.parameters.iter().filter(move |(name, _)| {
-            if is_path { name.starts_with(path) } else { name.as_str() == path }
+            if is_path(path) { name.starts_with(path) } else { name.as_str() == path }
         })
     }
 
@@ -253,39 +252,27 @@ impl Device {
 
     fn names(&self, asked: &GetParameterNames) -> Result<Message, Refusal> {
         let path = &asked.parameter_path;
+        // What is there, and whether it can be set or be added to.
+        let parameters = self.below(path).map(|(name, it)| (name, it.writable()));
+        let there = parameters.chain(self.tables_below(path).map(|table| (table, true)));
         let mut names: BTreeMap<String, bool> = BTreeMap::new();
-        for (name, it) in self.below(path) {
-            let rest = name.strip_prefix(path.as_str()).unwrap_or_default();
-            if rest.is_empty() {
-                names.insert(name.clone(), it.writable());
-                continue;
+        for (whole, writable) in there {
+            let rest = whole.strip_prefix(path.as_str()).unwrap_or_default();
+            if rest.is_empty() && !is_path(path) {
+                names.insert(whole.clone(), writable);
             }
             let mut end = path.len();
             for part in rest.split_inclusive('.') {
                 end += part.len();
-                let name = name.get(..end).unwrap_or_default().to_owned();
-                let writable = !name.ends_with('.') && it.writable();
-                names.entry(name).or_insert(writable);
+                let name = whole.get(..end).unwrap_or_default().to_owned();
+                let writable = writable && name == *whole;
+                *names.entry(name).or_default() |= writable;
                 if asked.next_level {
                     break;
                 }
             }
         }
-        let is_path = path.is_empty() || path.ends_with('.');
-        for table in self.tables.keys().filter(|_| is_path) {
-            let Some(rest) = table.strip_prefix(path.as_str()) else { continue };
-            let mut end = path.len();
-            for part in rest.split_inclusive('.') {
-                end += part.len();
-                let name = table.get(..end).unwrap_or_default().to_owned();
-                let is_table = name == *table;
-                *names.entry(name).or_insert(is_table) |= is_table;
-                if asked.next_level {
-                    break;
-                }
-            }
-        }
-        if names.is_empty() && !self.has_table_at(path) {
+        if names.is_empty() && self.tables_below(path).next().is_none() {
             return Err((cpe_fault::INVALID_PARAMETER_NAME, Vec::new()));
         }
         let rows = names.into_iter().map(|(name, writable)| ParameterInfoStruct { name, writable });
@@ -293,9 +280,9 @@ impl Device {
         Ok(Message::GetParameterNamesResponse(GetParameterNamesResponse { parameter_list }))
     }
 
-    /// Whether a table is at a path or below it.
-    fn has_table_at(&self, path: &str) -> bool {
-        self.tables.keys().any(|table| table.starts_with(path)) && path.ends_with('.')
+    /// The tables at a path or below it.
+    fn tables_below<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a String> {
+        self.tables.keys().filter(move |table| is_path(path) && table.starts_with(path))
     }
 
     /// Adds a row, as the table says; else with the parameters that the last one has, without values.
@@ -331,6 +318,11 @@ impl Device {
         self.parameters.extend(row.into_iter().map(|(name, it)| (named(name), it)));
         Ok(Message::AddObjectResponse(AddObjectResponse { instance_number, status: 0 }))
     }
+}
+
+/// Whether a name stands for all that is below it.
+fn is_path(name: &str) -> bool {
+    name.is_empty() || name.ends_with('.')
 }
 
 /// A fault's code, and why single parameters could not be set.

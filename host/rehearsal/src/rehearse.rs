@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use trellis_cwmp::{CwmpVersion, DeviceId, EventStruct, FaultStruct, Message, TransferComplete};
 use trellis_plugin_host::{
-    Admission, Answer, Context, Hook, Next, Notes, Outcome, Plugin, Portions, Redactor, Run,
-    Transcript,
+    Admission, Answer, Context, Hook, Next, Notes, Outcome, PASSING_EVENTS, Plugin, Portions,
+    Redactor, Run, Transcript,
 };
 
 use crate::device::{Device, UNKNOWN_TIME};
@@ -36,8 +36,6 @@ pub struct Visit {
 const BEGIN: u64 = 1_800_000_000;
 /// How much later each further session is, in seconds.
 const BETWEEN: u64 = 300;
-/// Events that are not told again.
-const PASSING_EVENTS: [&str; 3] = ["2 PERIODIC", "6 CONNECTION REQUEST", "14 HEARTBEAT"];
 /// What is recorded of a run, in bytes.
 const RECORD_BYTES: usize = 16 << 20;
 

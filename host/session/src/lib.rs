@@ -22,6 +22,7 @@ mod open;
 mod portions;
 mod post;
 mod provision;
+mod queue;
 mod redirect;
 mod requests;
 mod session;

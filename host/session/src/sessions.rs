@@ -19,10 +19,11 @@ use crate::metric::limit_reached;
 use crate::open::{Arrival, Expected, Handle, Join, OpenSessions, Opened};
 use crate::portions::LearnedPortions;
 use crate::post::{Answer, Content, Post, Reply, SessionId};
+use crate::queue::{Queue, Waiting};
 use crate::redirect::redirected;
 use crate::session;
 use crate::settings::SessionSettings;
-use crate::transcripts::{Transcripts, Waiting};
+use crate::transcripts::{Recorded, WAITING_MAX};
 use crate::visit::Visit;
 
 /// What a session works with.
@@ -31,7 +32,8 @@ pub(crate) struct Acs {
     pub(crate) catalog: Catalog,
     pub(crate) settings: SessionSettings,
     pub(crate) portions: LearnedPortions,
-    pub(crate) transcripts: Transcripts,
+    /// Where sessions hand over what was recorded.
+    pub(crate) recorded: Queue<Recorded>,
     kinds: Kinds,
 }
 
@@ -43,7 +45,7 @@ pub(crate) struct Shared {
     pub(crate) acs: Arc<Acs>,
     pub(crate) open: OpenSessions,
     /// What the task that keeps transcripts takes.
-    pub(crate) waiting: tokio::sync::Mutex<Option<Waiting>>,
+    pub(crate) waiting: tokio::sync::Mutex<Option<Waiting<Recorded>>>,
     tasks: TaskTracker,
     /// Cancelled when no new session is to begin.
     closed: CancellationToken,
@@ -66,10 +68,10 @@ impl Sessions {
     ) -> Result<Self, StoreError> {
         let kinds = Kinds::new(settings.metric_kinds_max);
         let portions = LearnedPortions::new(store.learned_portions().await?, settings.models_max);
-        let (transcripts, waiting) = Transcripts::new(settings.transcript_queue_bytes);
+        let (recorded, waiting) = Queue::new(WAITING_MAX, settings.transcript_queue_bytes);
         Ok(Self(Arc::new(Shared {
             waiting: tokio::sync::Mutex::new(Some(waiting)),
-            acs: Arc::new(Acs { store, catalog, settings, portions, transcripts, kinds }),
+            acs: Arc::new(Acs { store, catalog, settings, portions, recorded, kinds }),
             open: OpenSessions::default(),
             tasks: TaskTracker::new(),
             closed: CancellationToken::new(),

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use trellis_plugin_host::Plugin;
@@ -15,11 +14,12 @@ use trellis_store::{Shadow, ShadowDifference};
 
 use crate::conversation::cut;
 use crate::metric::limit_reached;
+use crate::queue::{Queue, Waiting, Waits};
 use crate::sessions::Sessions;
 use crate::transcripts::SessionTranscript;
 
-/// Sessions that wait to be run over: most are small, and all together have the room of `Shadows`.
-const SHADOWED_MAX: usize = 4_096;
+/// Sessions that wait to be run over: most are small, and all together have room for so many bytes.
+pub(crate) const SHADOWED_MAX: usize = 4_096;
 
 /// How long one run of a shadow may take.
 const RUN_MAX: Duration = Duration::from_secs(5);
@@ -27,51 +27,30 @@ const RUN_MAX: Duration = Duration::from_secs(5);
 /// How long others have their turn after a run, in times that it took.
 const PAUSE: u32 = 3;
 
-/// A session, the version that is to be run over it, and its room.
-pub(crate) struct Shadowed(SessionTranscript, Arc<Plugin>, OwnedSemaphorePermit);
-
-/// Where sessions wait to be run over.
-pub(crate) struct Shadows {
-    sender: mpsc::Sender<Shadowed>,
-    /// For so many KiB there is room yet.
-    room: Arc<Semaphore>,
-}
-
-impl Shadows {
-    /// With room for so many bytes.
-    pub(crate) fn new(bytes_max: usize) -> (Self, mpsc::Receiver<Shadowed>) {
-        let (sender, waiting) = mpsc::channel(SHADOWED_MAX);
-        (Self { sender, room: Arc::new(Semaphore::new(bytes_max >> 10)) }, waiting)
-    }
-
-    /// Has a session of so many bytes run over, if there is time.
-    fn hand_over(&self, session: SessionTranscript, bytes: usize, shadow: Arc<Plugin>) {
-        let kib = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).saturating_add(1);
-        let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
-        let waits = |room| self.sender.try_send(Shadowed(session, shadow, room)).is_ok();
-        if !room.is_ok_and(waits) {
-            limit_reached("shadows");
-        }
-    }
-}
+/// A session, and the version that is to be run over it.
+pub(crate) struct Shadowed(SessionTranscript, Arc<Plugin>);
 
 impl Sessions {
-    /// Has a session of so many bytes run over by its plugin's shadow, if it has one.
-    pub(crate) fn shadow(&self, session: SessionTranscript, bytes: usize, shadows: &Shadows) {
-        if let Some(shadow) = self.0.acs.catalog.shadow(&session.plugin)
-            && shadow.digest != session.digest
-        {
-            shadows.hand_over(session, bytes, shadow);
+    /// Has a session of so many bytes run over by its plugin's shadow, if it has one and there is time.
+    pub(crate) fn shadow(
+        &self,
+        session: SessionTranscript,
+        bytes: usize,
+        shadows: &Queue<Shadowed>,
+    ) {
+        let Some(shadow) = self.0.acs.catalog.shadow(&session.plugin) else { return };
+        if shadow.digest != session.digest {
+            shadows.hand_over(Shadowed(session, shadow), bytes, "shadows");
         }
     }
 
     /// Runs shadows over what waits, until `stop`.
     pub(crate) async fn keep_shadows(
         self,
-        mut waiting: mpsc::Receiver<Shadowed>,
+        mut waiting: Waiting<Shadowed>,
         stop: CancellationToken,
     ) {
-        while let Some(Some(Shadowed(session, shadow, room))) =
+        while let Some(Some(Waits(Shadowed(session, shadow), room))) =
             stop.run_until_cancelled(waiting.recv()).await
         {
             // It was ended, or is another one, since.

@@ -3,20 +3,18 @@
 //! Sessions only hand over what was recorded; taking secrets out and writing are done by one task,
 //! which may lag behind. Where it lags too far, transcripts are dropped and counted.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use trellis_plugin_host::{Recording, Redactor, Transcript};
 use trellis_store::{DeviceKey, StoredTranscript};
 
-use crate::metric::limit_reached;
-use crate::sessions::Sessions;
-use crate::shadow::Shadows;
+use crate::queue::{Queue, Waits};
+use crate::sessions::{Acs, Sessions};
+use crate::shadow::{SHADOWED_MAX, Shadowed};
 
 /// The plugin's part in a session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,21 +44,8 @@ pub(crate) struct Recorded {
     pub(crate) recordings: Vec<Recording>,
 }
 
-/// Where sessions hand over what was recorded.
-pub(crate) struct Transcripts {
-    sender: mpsc::Sender<Waits>,
-    /// For so many KiB there is room yet.
-    room: Arc<Semaphore>,
-}
-
-/// A session that waits to be kept, and its room.
-pub(crate) struct Waits(Recorded, OwnedSemaphorePermit);
-
-/// What waits to be kept.
-pub(crate) type Waiting = mpsc::Receiver<Waits>;
-
-/// Sessions that wait to be kept: most are small, and all together have `room`.
-const WAITING_MAX: usize = 16_384;
+/// Sessions that wait to be kept: most are small, and all together have room for so many bytes.
+pub(crate) const WAITING_MAX: usize = 16_384;
 /// Sessions that are kept at once.
 const BATCH_MAX: usize = 256;
 /// How long the first of a batch waits for others.
@@ -69,22 +54,12 @@ const GATHER: Duration = Duration::from_millis(500);
 const DROP_EVERY: Duration = Duration::from_secs(60);
 const DROP_MAX: usize = 50_000;
 
-impl Transcripts {
-    /// With room for so many bytes.
-    pub(crate) fn new(bytes_max: usize) -> (Self, Waiting) {
-        let (sender, waiting) = mpsc::channel(WAITING_MAX);
-        (Self { sender, room: Arc::new(Semaphore::new(bytes_max >> 10)) }, waiting)
-    }
-
-    pub(crate) fn hand_over(&self, recorded: Recorded) {
-        if recorded.recordings.is_empty() {
-            return;
-        }
-        let bytes: usize = recorded.recordings.iter().map(|it| it.bytes).sum();
-        let kib = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).saturating_add(1);
-        let room = Arc::clone(&self.room).try_acquire_many_owned(kib);
-        if !room.is_ok_and(|room| self.sender.try_send(Waits(recorded, room)).is_ok()) {
-            limit_reached("transcripts");
+impl Acs {
+    /// Has a session's recordings kept, if there are any and there is room.
+    pub(crate) fn keep_recordings(&self, recorded: Recorded) {
+        if !recorded.recordings.is_empty() {
+            let bytes = recorded.recordings.iter().map(|it| it.bytes).sum();
+            self.recorded.hand_over(recorded, bytes, "transcripts");
         }
     }
 }
@@ -104,7 +79,8 @@ impl Sessions {
                 return;
             }
         };
-        let (shadows, shadowed) = Shadows::new(self.0.acs.settings.transcript_queue_bytes);
+        let bytes_max = self.0.acs.settings.transcript_queue_bytes;
+        let (shadows, shadowed) = Queue::new(SHADOWED_MAX, bytes_max);
         let running = tokio::spawn(self.clone().keep_shadows(shadowed, stop.clone()));
         let mut dropped_at = tokio::time::Instant::now();
         let mut batch = Vec::new();
@@ -143,7 +119,7 @@ impl Sessions {
         }
     }
 
-    async fn keep(&self, batch: Vec<Waits>, key: [u8; 32], shadows: &Shadows) {
+    async fn keep(&self, batch: Vec<Waits<Recorded>>, key: [u8; 32], shadows: &Queue<Shadowed>) {
         let count = batch.len();
         let made = tokio::task::spawn_blocking(move || {
             let sessions = batch.into_iter().map(|Waits(recorded, room)| {

@@ -9,7 +9,7 @@ use trellis_cwmp::{
     AcsFault, CwmpVersion, DeviceId, Envelope, EventStruct, Inform, Message, ParameterList, decode,
     encode, is_secret, is_true, namespace,
 };
-use trellis_plugin_host::{Recording, Traits};
+use trellis_plugin_host::{PASSING_EVENTS, Recording, Traits};
 use trellis_store::{
     Changes, Device, DeviceKey, Forget, Model, Notes, Session, StoreError, Undelivered,
 };
@@ -24,9 +24,6 @@ use crate::transcripts::Recorded;
 
 /// An Inform has at most this many events (TR-069 A.3.3.1).
 const EVENTS_MAX: usize = 64;
-
-/// Events that mean nothing once their session is over.
-const PASSING_EVENTS: [&str; 3] = ["2 PERIODIC", "6 CONNECTION REQUEST", "14 HEARTBEAT"];
 
 /// One visit of a device.
 pub(crate) struct Visit {
@@ -441,7 +438,7 @@ impl Visit {
     /// Hands over what the plugin did, to be kept.
     pub(crate) fn hand_over_recordings(&mut self, acs: &Acs) {
         let Some(selected) = &self.plugin else { return };
-        acs.transcripts.hand_over(Recorded {
+        acs.keep_recordings(Recorded {
             began_ms: self.began.as_millisecond(),
             device: self.key.clone(),
             plugin: selected.plugin.manifest.name.clone(),

@@ -44,7 +44,7 @@ answers! {
     mod session use {};
     fn get_device_id(bench) -> DeviceId { bench.device.clone() }
     fn cwmp_version(_bench) -> String { "1.4".to_owned() }
-    fn get_events(bench) -> Vec<Event> { bench.events.clone() }
+    fn get_events(bench) -> Vec<Event> { bench.told.events.clone() }
     fn inform_parameters(bench) -> Vec<ParameterValue> {
         let parameter = |name: &String| {
             let parameter = bench.parameters.get(name)?;
@@ -54,12 +54,12 @@ answers! {
                 value_type: parameter.kind.clone(),
             })
         };
-        bench.inform.iter().filter_map(parameter).collect()
+        bench.told.inform.iter().filter_map(parameter).collect()
     }
     fn root(bench) -> String { bench.root.clone() }
     fn retry_count(_bench) -> u32 { 0 }
-    fn changed_elsewhere(bench) -> bool { bench.changed_elsewhere }
-    fn completed_transfers(bench) -> Vec<Transfer> { bench.transfers.clone() }
+    fn changed_elsewhere(bench) -> bool { bench.told.changed_elsewhere }
+    fn completed_transfers(bench) -> Vec<Transfer> { bench.told.transfers.clone() }
     fn requested_downloads(_bench) -> Vec<RequestedDownload> { Vec::new() }
     fn now(bench) -> u64 { bench.now }
 }

@@ -157,10 +157,11 @@ async fn measure(
         });
     }
     let mut bad = JoinSet::new();
-    let mut begun = 0;
+    let (mut begun, mut habits) = (0, HOSTILE.into_iter().cycle());
     while is_hostile && Instant::now() < end {
-        if begun * (OF - 1) < done.load(Ordering::Relaxed) {
-            let what = HOSTILE.get(begun % HOSTILE.len()).copied().unwrap_or(HOSTILE[0]);
+        if begun * (OF - 1) < done.load(Ordering::Relaxed)
+            && let Some(what) = habits.next()
+        {
             let server = Arc::clone(server);
             let serial = 1_000 + u32::try_from(begun)?;
             // However it ends.

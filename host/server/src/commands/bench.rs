@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use trellis_plugin_host::{FaultKind, Outcome, Plugin};
 use trellis_rehearsal::{Device, Rehearsal, Visit, show_transcript};
 
-use crate::commands::load::{Compiling, load, read, runtime};
+use crate::commands::load::{Compiling, load, runtime};
 use crate::output::{self, bold};
 
 #[derive(Debug, Args)]
@@ -58,10 +58,8 @@ const DEADLINES_MAX: usize = 10;
 
 /// `trellis plugin check`.
 pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
-    let wasm = read(&arguments.file)?;
     let began = Instant::now();
-    let plugin = load(wasm, Compiling::Anew)
-        .map_err(|why| anyhow::anyhow!("{}: {why}", arguments.file.display()))?;
+    let plugin = load(&arguments.file, Compiling::Anew)?;
     let seconds = began.elapsed().as_secs_f64();
     if arguments.json {
         return output::json(&found(&plugin, seconds));
@@ -167,13 +165,11 @@ fn fields(schema: &Value, defaults: &serde_json::Map<String, Value>) -> Vec<Stri
 
 /// `trellis plugin test`.
 pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<()> {
-    let wasm = read(&arguments.file)?;
     let text = std::fs::read_to_string(&arguments.device)
         .with_context(|| format!("cannot read {}", arguments.device.display()))?;
     let device =
         Device::from_json(&text).with_context(|| format!("{}", arguments.device.display()))?;
-    let plugin = load(wasm, Compiling::Once)
-        .map_err(|why| anyhow::anyhow!("{}: {why}", arguments.file.display()))?;
+    let plugin = load(&arguments.file, Compiling::Once)?;
     let settings = settings(&plugin, arguments.settings.as_deref())?;
     let actions = arguments.action.iter().map(|it| action(&plugin, it));
     let actions = actions.collect::<anyhow::Result<Vec<_>>>()?;

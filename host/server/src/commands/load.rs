@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use etcetera::BaseStrategy;
 use trellis_plugin_host::{EngineSettings, Loader, LoaderSettings, Plugin, PluginEngine};
 
@@ -21,19 +21,20 @@ pub(crate) enum Compiling {
 /// How long what was compiled is kept after it was last used.
 const UNUSED: Duration = Duration::from_hours(48);
 
-pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
-}
-
 /// Loads a file as the server would. The error says what is wrong with it.
-pub(crate) fn load(wasm: Vec<u8>, compiling: Compiling) -> Result<Arc<Plugin>, String> {
-    let engine = PluginEngine::new(&EngineSettings { runs_max: 8, compile_on_all_cores: true });
-    let engine = engine.map_err(|error| format!("{error:#}"))?;
-    let is_rehearsal = true;
-    let compiles_anew = compiling == Compiling::Anew;
-    let settings = LoaderSettings { is_rehearsal, compiles_anew, ..LoaderSettings::default() };
+pub(crate) fn load(file: &Path, compiling: Compiling) -> anyhow::Result<Arc<Plugin>> {
+    let shown = file.display();
+    let wasm = std::fs::read(file).with_context(|| format!("cannot read {shown}"))?;
+    let engine = EngineSettings { runs_max: 8, compile_on_all_cores: true };
+    let engine = PluginEngine::new(&engine).map_err(|error| anyhow!("{shown}: {error:#}"))?;
     let opened = |data: &Path| {
-        Loader::new(engine.clone(), LoaderSettings { data: data.to_owned(), ..settings.clone() })
+        let settings = LoaderSettings {
+            data: data.to_owned(),
+            is_rehearsal: true,
+            compiles_anew: compiling == Compiling::Anew,
+            ..LoaderSettings::default()
+        };
+        Loader::new(engine.clone(), settings)
     };
     // Compiling a plugin in Python takes some 15 s, which nobody wants to wait for at each test.
     let kept = etcetera::choose_base_strategy().map(|it| it.cache_dir().join("trellis"));
@@ -41,13 +42,16 @@ pub(crate) fn load(wasm: Vec<u8>, compiling: Compiling) -> Result<Arc<Plugin>, S
         std::fs::create_dir_all(&folder).ok()?;
         opened(&folder).ok()
     });
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let once;
     let loader = match kept {
         Some(loader) => loader,
-        None => opened(folder.path()).map_err(|error| error.to_string())?,
+        None => {
+            once = tempfile::tempdir()?;
+            opened(once.path())?
+        }
     };
-    let runtime = runtime().map_err(|error| error.to_string())?;
-    let plugin = runtime.block_on(loader.load(wasm.into()))?;
+    let loaded = runtime()?.block_on(loader.load(wasm.into()));
+    let plugin = loaded.map_err(|why| anyhow!("{shown}: {why}"))?;
     // What is left there is only ever compiled again.
     let _ = loader.sweep(&HashSet::new(), UNUSED);
     Ok(Arc::new(plugin))

@@ -11,7 +11,7 @@ use trellis_rehearsal::{Kind, replay};
 use trellis_session::SessionTranscript;
 
 use crate::client::{ApiArguments, Client};
-use crate::commands::load::{Compiling, load, read, runtime};
+use crate::commands::load::{Compiling, load, runtime};
 use crate::output::{self, bold};
 
 #[derive(Debug, Args)]
@@ -44,15 +44,16 @@ struct Found {
     /// What is printed: differences, and what could not be compared.
     shown: Vec<Value>,
     uncompared: Vec<Value>,
+    /// How much of that.
+    show: usize,
 }
 
 pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
     let client = Client::new(&arguments.api)?;
     let since = arguments.since.as_deref().map(super::since).transpose()?;
-    let plugin = load(read(&arguments.plugin)?, Compiling::Once)
-        .map_err(|why| anyhow::anyhow!("{}: {why}", arguments.plugin.display()))?;
+    let plugin = load(&arguments.plugin, Compiling::Once)?;
     let runtime = runtime()?;
-    let mut found = Found::default();
+    let mut found = Found { show: arguments.show, ..Found::default() };
     let mut after: Option<String> = None;
     loop {
         let name = plugin.manifest.name.as_str();
@@ -77,7 +78,7 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
                     if is_the_same { then } else { then.at_least(plugin.limits()) }
                 });
                 let replayed = runtime.block_on(replay(plugin.clone(), transcript, limits));
-                found.take(&session, transcript.hook.name(), replayed, arguments.show);
+                found.take(&session, transcript.hook.name(), replayed);
             }
         }
         eprintln!("{} sessions", found.sessions);
@@ -88,9 +89,9 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
     }
     let version = &plugin.manifest.version;
     if arguments.api.json {
-        return output::json(&found.json(&plugin.manifest.name, version, arguments.show));
+        return output::json(&found.json(&plugin.manifest.name, version));
     }
-    output::print(&found.text(&plugin.manifest.name, version, arguments.show));
+    output::print(&found.text(&plugin.manifest.name, version));
     Ok(())
 }
 
@@ -100,7 +101,6 @@ impl Found {
         session: &SessionTranscript,
         hook: &str,
         replayed: Result<trellis_rehearsal::Replayed, String>,
-        show: usize,
     ) {
         self.runs += 1;
         let replayed = match replayed {
@@ -108,7 +108,7 @@ impl Found {
             Err(why) => {
                 self.skipped += 1;
                 let skipped = told(session, hook, json!({ "skipped": why }));
-                add(&mut self.uncompared, show, skipped);
+                add(&mut self.uncompared, self.show, skipped);
                 return;
             }
         };
@@ -118,7 +118,7 @@ impl Found {
         }
         for asked in replayed.unanswered {
             let unanswered = json!({ "kind": "unanswered", "new": asked });
-            add(&mut self.uncompared, show, told(session, hook, unanswered));
+            add(&mut self.uncompared, self.show, told(session, hook, unanswered));
         }
         for difference in replayed.differences {
             *self.by_kind.entry(difference.kind).or_default() += 1;
@@ -128,17 +128,17 @@ impl Found {
                 "old": difference.old,
                 "new": difference.new,
             });
-            add(&mut self.shown, show, told(session, hook, shown));
+            add(&mut self.shown, self.show, told(session, hook, shown));
         }
     }
 
     /// What is printed, differences first, and how much there is in all.
-    fn shown(&self, show: usize) -> (Vec<&Value>, usize) {
+    fn shown(&self) -> (Vec<&Value>, usize) {
         let total = self.by_kind.values().sum::<usize>() + self.unanswered + self.skipped;
-        (self.shown.iter().chain(&self.uncompared).take(show).collect(), total)
+        (self.shown.iter().chain(&self.uncompared).take(self.show).collect(), total)
     }
 
-    fn json(&self, name: &str, version: &str, show: usize) -> Value {
+    fn json(&self, name: &str, version: &str) -> Value {
         let by_kind: BTreeMap<&str, usize> =
             self.by_kind.iter().map(|(kind, count)| (kind.name(), *count)).collect();
         json!({
@@ -150,13 +150,13 @@ impl Found {
             "skipped": self.skipped,
             "unanswered": self.unanswered,
             "differences": by_kind,
-            "shown": self.shown(show).0,
+            "shown": self.shown().0,
         })
     }
 
-    fn text(&self, name: &str, version: &str, show: usize) -> String {
+    fn text(&self, name: &str, version: &str) -> String {
         let mut text = String::new();
-        let (shown, total) = self.shown(show);
+        let (shown, total) = self.shown();
         for it in &shown {
             let field = |name: &str| it.get(name).and_then(Value::as_str);
             let (device, began) =

@@ -116,11 +116,12 @@ impl Plugin for FirmwareUpgrade {
         let Some(wanted) = &settings.version else { return Ok(()) };
         let running = running(cpe)?;
         let known = cpe.memory().get::<Upgrade>(KEY)?;
+        let last = known.as_ref().map_or(0, |it| it.attempt);
         let Some(upgrade) = known.filter(|it| it.version == *wanted) else {
-            return match running == *wanted {
-                true => cpe.fact(STATE, "done"),
-                false => download(cpe, &settings, wanted),
-            };
+            if running == *wanted {
+                return cpe.fact(STATE, "done");
+            }
+            return download(cpe, &settings, wanted, last);
         };
         match upgrade.step {
             Step::Done if running != *wanted => {
@@ -139,14 +140,15 @@ impl Plugin for FirmwareUpgrade {
     fn action(cpe: &mut Cpe, settings: Settings, name: &str, _: Json) -> Result<Json> {
         let no = |why: &str| Err(Error::other(format!("{name}: {why}")));
         let Some(wanted) = &settings.version else { return no("no version is set") };
-        let upgrade = cpe.memory().get::<Upgrade>(KEY)?.filter(|it| it.version == *wanted);
-        match upgrade.map(|it| it.step) {
+        let known = cpe.memory().get::<Upgrade>(KEY)?;
+        let last = known.as_ref().map_or(0, |it| it.attempt);
+        match known.filter(|it| it.version == *wanted).map(|it| it.step) {
             Some(Step::Done) => no("the device has that version"),
             Some(Step::Transferring | Step::TransferringAgain | Step::Booting) => {
                 no("the upgrade is under way")
             }
             Some(Step::Failed) | None => {
-                download(cpe, &settings, wanted)?;
+                download(cpe, &settings, wanted, last)?;
                 Ok(json!({ "version": wanted }))
             }
         }
@@ -170,9 +172,8 @@ impl Plugin for FirmwareUpgrade {
     }
 }
 
-/// Step 1: the device is asked to download the file.
-fn download(cpe: &mut Cpe, settings: &Settings, wanted: &str) -> Result<()> {
-    let last = cpe.memory().get::<Upgrade>(KEY)?.map_or(0, |it| it.attempt);
+/// Step 1: the device is asked to download the file, after so many attempts.
+fn download(cpe: &mut Cpe, settings: &Settings, wanted: &str, last: u32) -> Result<()> {
     let upgrade = Upgrade {
         version: wanted.to_owned(),
         attempt: last.wrapping_add(1),
