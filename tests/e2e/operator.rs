@@ -4,7 +4,7 @@ use trellis_cpe::{Http, HttpOptions};
 use trellis_store::DeviceKey;
 
 use crate::raw::{connect, inform, post};
-use crate::server::{Server, guest, guests};
+use crate::server::{Server, guest, guests, key};
 
 async fn get(server: &Server, path: &str) -> (u16, String) {
     let address = server.operator();
@@ -42,10 +42,24 @@ async fn metrics_count_sessions_requests_answers_and_faults() {
         "trellis_posts_total{status=\"400\"} 1",
         "trellis_plugin_faults_total{plugin=\"scripted\",version=\"7.0.1\",kind=\"error\"} 1",
         "trellis_session_seconds_count 2",
+        "trellis_plugin_sessions_total{plugin=\"scripted\",version=\"7.0.1\"} 2",
         "trellis_store_flush_seconds_bucket",
     ] {
         assert!(text.contains(wanted), "{wanted} is not in {text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_plugin_failed_says_so_in_the_log_and_to_operators() {
+    let server = Server::start(&guests());
+    let mut cpe = guest("error", 1);
+    cpe.session(&server.url()).await.expect("a session");
+    let id = key(&cpe);
+    let logged = server.session(&id, 0)["outcome"].as_str().expect("a text").to_owned();
+    assert!(logged.starts_with("plugin fault: error: "), "{logged}");
+    let path = format!("/devices/{id}/sessions");
+    let kept = server.api_ok("GET", &path, &serde_json::Value::Null);
+    assert_eq!(kept[0]["outcome"], logged, "{kept}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,7 +93,7 @@ async fn an_answer_too_large_for_the_plugin_is_a_9004_to_it_and_the_run_goes_on(
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_of_the_operator_go_over_the_manifests() {
     for (config, wanted) in
-        [("", "default"), ("[plugins.settings.scripted]\ngreeting = \"hello\"\n", "hello")]
+        [("", "hello:unset"), ("[plugins.settings.scripted]\ngreeting = \"hello\"\n", "hello")]
     {
         let server = Server::with_config(&guests(), config);
         let mut cpe = guest("settings", 1);

@@ -1,6 +1,7 @@
 //! The catalog: plugins loaded, changed and asked for while sessions go on.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) state: Mutex<State>,
     /// How often that was changed: what was refused may fit by now.
     pub(crate) changes: watch::Sender<u64>,
+    /// Files of the plugin folder that were not taken, and why.
+    pub(crate) refused: ArcSwap<BTreeMap<PathBuf, String>>,
     /// Files that are compiled at once.
     loads: Semaphore,
     /// One change of a device's orders at a time.
@@ -109,6 +112,7 @@ impl Catalog {
             table: ArcSwap::default(),
             state: Mutex::new(State::default()),
             changes: watch::Sender::new(0),
+            refused: ArcSwap::default(),
             loads: Semaphore::new(LOADS_MAX),
             orders: Mutex::new(()),
         }));
@@ -172,6 +176,11 @@ impl Catalog {
         let record = with_counters(known(&state, name)?, &state.loaded);
         let active = record.active.as_ref().and_then(|it| state.loaded.get(it)).map(Arc::clone);
         Ok((record, active))
+    }
+
+    /// Files of the plugin folder that were not taken when they were last looked at, and why.
+    pub fn refused_files(&self) -> Arc<BTreeMap<PathBuf, String>> {
+        self.0.refused.load_full()
     }
 
     /// Loads a file on behalf of `by`. It is used so from the next session of each device on.

@@ -1,6 +1,6 @@
 //! The watched folder: a file that is put there is loaded.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -161,6 +161,14 @@ async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Res
         };
         seen.insert(path, (looks, refused));
     }
+    let refused = seen.iter().filter_map(|(path, (_, refusal))| {
+        let refusal = refusal.as_ref()?;
+        Some((path.clone(), refusal.why.clone()))
+    });
+    let refused: BTreeMap<PathBuf, String> = refused.collect();
+    let count = u32::try_from(refused.len()).unwrap_or(u32::MAX);
+    metrics::gauge!("trellis_plugin_files_refused").set(f64::from(count));
+    catalog.0.refused.store(Arc::new(refused));
     Ok(())
 }
 

@@ -21,7 +21,7 @@ mod versions;
 pub use catalog::{Catalog, CatalogSettings, Loaded};
 pub use error::CatalogError;
 pub use folder::watch;
-pub use settings::{Effective, Layer, Origin, merged};
+pub use settings::{Effective, Layer, Origin};
 pub use table::Selected;
 pub use trial::TrialSettings;
 pub use versions::{Took, Use};

@@ -26,6 +26,11 @@ impl Catalog {
         Ok(settings.and_then(object).unwrap_or_default())
     }
 
+    /// What holds for devices of a version of which nothing more is said, and where it comes from.
+    pub fn common_settings(&self, plugin: &Plugin) -> Effective {
+        Effective::of(self.0.table.load().below_tags(plugin))
+    }
+
     /// Sets what holds for all devices of a plugin; an empty object takes it back.
     pub async fn set_plugin_settings(
         &self,

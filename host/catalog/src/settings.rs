@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Map, Value};
+use trellis_plugin_host::lay_over;
 
 /// A JSON object.
 pub(crate) type Object = Map<String, Value>;
@@ -42,19 +43,10 @@ pub struct Effective {
 }
 
 /// What holds in the end, as [`Effective::of`] has it, for whoever does not ask where it comes from.
-pub fn merged(layers: impl IntoIterator<Item = Layer>) -> Object {
+pub(crate) fn merged(layers: impl IntoIterator<Item = Layer>) -> Object {
     let mut settings = Object::new();
-    layers.into_iter().for_each(|layer| merge(&mut settings, layer.settings));
+    layers.into_iter().for_each(|layer| lay_over(&mut settings, layer.settings));
     settings
-}
-
-fn merge(under: &mut Object, over: Object) {
-    for (name, value) in over {
-        match (under.get_mut(&name), value) {
-            (Some(Value::Object(under)), Value::Object(over)) => merge(under, over),
-            (_, value) => drop(under.insert(name, value)),
-        }
-    }
 }
 
 impl Effective {

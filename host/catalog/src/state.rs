@@ -126,12 +126,21 @@ pub(crate) fn with_counters(
 }
 
 fn stored(counters: Counters) -> PluginCounters {
-    let Counters { runs, rpcs, faults, fuel, busy_us, parked_us, memory_bytes_high } = counters;
-    PluginCounters { runs, rpcs, faults, fuel, busy_us, parked_us, memory_bytes_high }
+    let Counters { sessions, runs, rpcs, faults, fuel, busy_us, parked_us, memory_bytes_high } =
+        counters;
+    PluginCounters { sessions, runs, rpcs, faults, fuel, busy_us, parked_us, memory_bytes_high }
 }
 
 pub(crate) fn counters(stored: &PluginCounters) -> Counters {
-    let PluginCounters { runs, rpcs, faults, fuel, busy_us, parked_us, memory_bytes_high } =
-        stored.clone();
-    Counters { runs, rpcs, faults, fuel, busy_us, parked_us, memory_bytes_high }
+    let PluginCounters {
+        sessions,
+        runs,
+        rpcs,
+        faults,
+        fuel,
+        busy_us,
+        parked_us,
+        memory_bytes_high,
+    } = stored.clone();
+    Counters { sessions, runs, rpcs, faults, fuel, busy_us, parked_us, memory_bytes_high }
 }

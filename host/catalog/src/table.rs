@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
-use trellis_plugin_host::{Candidate, Plugin, Registry, Traits};
+use trellis_plugin_host::{Candidate, Plugin, PluginSettings, Registry, Traits};
 use trellis_store::{Orders, Settings, TagOrders};
 
 use crate::settings::{Layer, Object, Origin, merged};
@@ -14,8 +13,8 @@ use crate::settings::{Layer, Object, Origin, merged};
 pub struct Selected {
     /// The version of the plugin.
     pub plugin: Arc<Plugin>,
-    /// A JSON object.
-    pub settings: Arc<str>,
+    /// Its settings for the device.
+    pub settings: PluginSettings,
 }
 
 /// One state of the catalog.
@@ -29,7 +28,7 @@ pub(crate) struct Table {
     /// The versions that are run over what others did, by plugin.
     pub(crate) shadows: BTreeMap<String, Arc<Plugin>>,
     /// The settings of devices of which nothing more is said, by the digest of the version.
-    pub(crate) common: BTreeMap<String, Arc<str>>,
+    pub(crate) common: BTreeMap<String, PluginSettings>,
 }
 
 impl Table {
@@ -44,8 +43,8 @@ impl Table {
         let versions = serving.flat_map(|it| {
             std::iter::once(&it.stable).chain(it.canary.iter().map(|canary| &canary.plugin))
         });
-        let common =
-            versions.map(|plugin| (plugin.digest.clone(), text(merged(table.below_tags(plugin)))));
+        let common = versions
+            .map(|plugin| (plugin.digest.clone(), settings(plugin, table.below_tags(plugin))));
         table.common = common.collect();
         table
     }
@@ -60,8 +59,8 @@ impl Table {
         let candidate = Candidate { device, traits: *traits, pinned };
         let plugin = self.registry.select(&candidate)?;
         let settings = match self.common.get(&plugin.digest) {
-            Some(common) if !self.says_more(&plugin.manifest.name, orders) => Arc::clone(common),
-            _ => text(merged(self.layers_for(&plugin, orders))),
+            Some(common) if !self.says_more(&plugin.manifest.name, orders) => common.clone(),
+            _ => settings(&plugin, self.layers_for(&plugin, orders)),
         };
         Some(Selected { plugin, settings })
     }
@@ -108,6 +107,8 @@ pub(crate) fn object(settings: &Settings) -> Option<Object> {
     serde_json::from_str(&settings.0).ok()
 }
 
-fn text(settings: Object) -> Arc<str> {
-    Arc::from(Value::Object(settings).to_string())
+/// The settings that come of these layers.
+fn settings(plugin: &Plugin, layers: Vec<Layer>) -> PluginSettings {
+    let set = merged(layers.into_iter().filter(|layer| layer.origin != Origin::Default));
+    PluginSettings::new(&plugin.manifest.settings.defaults, set)
 }

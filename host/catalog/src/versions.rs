@@ -162,7 +162,13 @@ pub(crate) fn find<'a>(
         record.versions.iter().filter(|it| is_digest && it.digest.starts_with(named));
     let unknown = |why: &str| {
         let name = &record.name;
-        Err(CatalogError::Unknown(format!("{why} {named:?} of the plugin {name}")))
+        let kept: Vec<String> = record
+            .versions
+            .iter()
+            .map(|it| format!("{} ({})", it.version, short(&it.digest)))
+            .collect();
+        let kept = kept.join(", ");
+        Err(CatalogError::Unknown(format!("{why} {named:?} of the plugin {name}; it has {kept}")))
     };
     match (by_version, by_digest.next(), by_digest.next()) {
         (Some(version), _, _) => Ok(version),

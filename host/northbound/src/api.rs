@@ -78,6 +78,7 @@ pub(crate) fn router(server: &Arc<Server>) -> (Router<Arc<Server>>, String) {
         .layer(DefaultBodyLimit::max(file_bytes_max.saturating_add(1)));
     let (router, mut description) = OpenApiRouter::with_openapi(Description::openapi())
         .merge(plugin_files)
+        .routes(routes!(plugins::refused))
         .routes(routes!(plugins::show, plugins::remove))
         .routes(routes!(plugins::remove_version))
         .routes(routes!(plugins::rollback))

@@ -190,7 +190,11 @@ impl FromRequestParts<Arc<Server>> for KnownDevice {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Problem> {
-        let unknown = || Problem::new(StatusCode::NOT_FOUND, "there is no such device");
+        let unknown = || {
+            let why = "there is no such device; ids are OUI-ProductClass-SerialNumber, percent-encoded, \
+                       as the list of devices and the log have them";
+            Problem::new(StatusCode::NOT_FOUND, why)
+        };
         let parameters =
             RawPathParams::from_request_parts(parts, server).await.map_err(|_| unknown())?;
         let decoded = parameters.iter().find(|(name, _)| *name == "id").map(|(_, id)| id);

@@ -64,6 +64,10 @@ fn describe() {
     describe_counter!("trellis_connection_requests_total", "Calls of devices, by outcome.");
     describe_counter!("trellis_api_refusals_total", "Requests to the API with a wrong token.");
     describe_counter!("trellis_limit_reached_total", "Limits that were reached, by limit.");
+    describe_counter!(
+        "trellis_plugin_sessions_total",
+        "Sessions that have ended, by the plugin that served them and its version."
+    );
     describe_counter!("trellis_plugin_runs_total", "Runs that have ended, by plugin and version.");
     describe_counter!("trellis_plugin_rpcs_total", "Requests to devices, by plugin and version.");
     describe_counter!("trellis_plugin_fuel_total", "CPU in fuel, by plugin and version.");
@@ -72,6 +76,10 @@ fn describe() {
     describe_counter!("trellis_plugin_shadow_differences_total", "What shadows decide otherwise.");
     describe_histogram!("trellis_plugin_busy_seconds", "How long runs computed.");
     describe_histogram!("trellis_plugin_parked_seconds", "How long runs waited for devices.");
+    describe_gauge!(
+        "trellis_plugin_files_refused",
+        "Files of the plugin folder that were not taken; GET /refused-files says why."
+    );
     describe_gauge!("trellis_plugin_memory_bytes_high", "The most memory that one run has had.");
     describe_counter!("trellis_plugin_ties_total", "Devices that two plugins fit equally well.");
     describe_histogram!("trellis_store_flush_seconds", "How long flushes to disk took.");

@@ -1,6 +1,7 @@
 //! The API's view of plugins.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -9,7 +10,7 @@ use axum::http::StatusCode;
 use axum::{Json, http::HeaderMap};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use trellis_catalog::{Took, Use};
+use trellis_catalog::{Effective, Took, Use};
 use trellis_plugin_host::{Plugin, SHARE_ALL};
 use trellis_store::{PluginCounters, PluginRecord, PluginVersion, ShadowDifference};
 use utoipa::{IntoParams, ToSchema};
@@ -17,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::body::{self, Parameters};
 use crate::listener::Server;
 use crate::problem::{self, Problem};
+use crate::settings::{EffectiveView, effective_view};
 use crate::time;
 use crate::tokens::Operator;
 
@@ -63,6 +65,8 @@ pub(crate) struct PluginDetails {
     actions: BTreeMap<String, ActionView>,
     /// The JSON schema of its settings.
     settings_schema: Value,
+    /// What holds for devices of which nothing more is said, and where it comes from.
+    settings: EffectiveView,
     /// What it imports: what it can touch.
     imports: Vec<String>,
     /// Whether it is asked at each Inform if the device may come in.
@@ -142,6 +146,8 @@ pub(crate) struct VersionView {
     loaded_by: String,
     /// Whether it serves devices, or would if the plugin were enabled.
     serves: bool,
+    /// Sessions that it served, also those in which it was not asked anything.
+    sessions: u64,
     /// Calls of its hooks.
     runs: u64,
     /// Requests to devices.
@@ -156,6 +162,15 @@ pub(crate) struct VersionView {
     parked_seconds: f64,
     /// The most linear memory that one run has had, in bytes.
     memory_bytes_high: u64,
+}
+
+/// A file of the plugin folder that was not taken.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RefusedFile {
+    /// Its path.
+    file: String,
+    /// What is wrong with it, and what to change.
+    why: String,
 }
 
 /// What became of a file that was loaded.
@@ -200,6 +215,17 @@ pub(crate) async fn list(State(server): State<Arc<Server>>) -> Json<Vec<PluginVi
         view(record, serving.as_deref())
     };
     Json(plugins.into_iter().map(view).collect())
+}
+
+/// Files of the plugin folder that were not taken when they were last looked at.
+#[utoipa::path(get, path = "/refused-files", tag = "plugins", responses((status = 200, body = Vec<RefusedFile>)))]
+pub(crate) async fn refused(State(server): State<Arc<Server>>) -> Json<Vec<RefusedFile>> {
+    let files = server.catalog.refused_files();
+    let view = |(path, why): (&PathBuf, &String)| RefusedFile {
+        file: path.display().to_string(),
+        why: why.clone(),
+    };
+    Json(files.iter().map(view).collect())
 }
 
 /// Loads a plugin's file. It serves from the next session of each device on; sessions in progress
@@ -251,7 +277,8 @@ pub(crate) async fn show(
     Path(name): Path<String>,
 ) -> Answer<PluginDetails> {
     let (record, active) = server.catalog.plugin(&name).await?;
-    Ok(Json(details(record, active.as_deref())))
+    let settings = active.as_deref().map(|it| server.catalog.common_settings(it));
+    Ok(Json(details(record, active.as_deref(), settings.unwrap_or_default())))
 }
 
 /// Removes a plugin with all its versions. What it keeps for devices stays, and so do its settings.
@@ -416,8 +443,16 @@ fn difference(it: ShadowDifference) -> DifferenceView {
 }
 
 fn version(it: &PluginVersion, serves: bool) -> VersionView {
-    let PluginCounters { runs, rpcs, faults, fuel, busy_us, parked_us, memory_bytes_high } =
-        it.counters.clone();
+    let PluginCounters {
+        sessions,
+        runs,
+        rpcs,
+        faults,
+        fuel,
+        busy_us,
+        parked_us,
+        memory_bytes_high,
+    } = it.counters.clone();
     VersionView {
         version: it.version.clone(),
         digest: it.digest.clone(),
@@ -425,6 +460,7 @@ fn version(it: &PluginVersion, serves: bool) -> VersionView {
         loaded: time::text(it.loaded_ms),
         loaded_by: it.loaded_by.clone(),
         serves,
+        sessions,
         runs,
         rpcs,
         faults,
@@ -435,7 +471,7 @@ fn version(it: &PluginVersion, serves: bool) -> VersionView {
     }
 }
 
-fn details(record: PluginRecord, active: Option<&Plugin>) -> PluginDetails {
+fn details(record: PluginRecord, active: Option<&Plugin>, settings: Effective) -> PluginDetails {
     let manifest = active.map(|it| &it.manifest);
     let matchers = manifest.into_iter().flat_map(|it| &it.matchers);
     let actions = manifest.into_iter().flat_map(|it| &it.actions);
@@ -447,6 +483,7 @@ fn details(record: PluginRecord, active: Option<&Plugin>) -> PluginDetails {
         matchers: matchers.map(ToString::to_string).collect(),
         actions: actions.map(action).collect(),
         settings_schema: manifest.map(|it| it.settings.schema.clone()).unwrap_or_default(),
+        settings: effective_view(settings),
         imports: active.map(|it| it.imports.clone()).unwrap_or_default(),
         admits: active.is_some_and(Plugin::admits),
         expires: active.is_some_and(Plugin::expires),

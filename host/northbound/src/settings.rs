@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use trellis_catalog::Effective;
 use trellis_session::is_secret_setting;
 use trellis_store::Settings;
 use utoipa::ToSchema;
@@ -22,7 +23,7 @@ type Object = Map<String, Value>;
 /// What stands for a secret that is set.
 const SECRET: &str = "(secret)";
 
-/// What holds for a device, and where it comes from.
+/// What holds in the end, and where it comes from.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct EffectiveView {
     /// The settings that hold. Secrets are not shown.
@@ -138,9 +139,7 @@ pub(crate) async fn of_device(
     Path((_, plugin)): Path<(String, String)>,
 ) -> Result<Json<EffectiveView>, Problem> {
     let effective = server.catalog.effective(&device, &plugin).await?;
-    let origins = effective.origins.iter().map(|(path, it)| (path.clone(), it.to_string()));
-    let origins = origins.collect();
-    Ok(Json(EffectiveView { settings: shown(effective.settings), origins }))
+    Ok(Json(effective_view(effective)))
 }
 
 /// Sets what holds for one device, in place of what was set before; an empty object takes it back.
@@ -156,6 +155,11 @@ pub(crate) async fn set_of_device(
     check(&settings)?;
     server.catalog.set_device_settings(&device, &plugin, &settings).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) fn effective_view(it: Effective) -> EffectiveView {
+    let origins = it.origins.iter().map(|(path, origin)| (path.clone(), origin.to_string()));
+    EffectiveView { origins: origins.collect(), settings: shown(it.settings) }
 }
 
 /// Settings without their secrets.

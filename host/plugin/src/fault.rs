@@ -51,7 +51,7 @@ pub struct RunFault {
 
 /// A limit that a host function enforces by ending the run.
 #[derive(Debug, thiserror::Error)]
-#[error("the limit of {limit} requests in one session is reached")]
+#[error("the limit of {limit} requests in one run is reached")]
 pub(crate) struct RpcLimit {
     pub(crate) limit: u32,
 }

@@ -27,6 +27,7 @@ use crate::matcher::Matcher;
 use crate::plugin::{Hooks, Plugin};
 use crate::run::prepare;
 use crate::schema::Schema;
+use crate::settings::PluginSettings;
 use crate::state::{Context, Notes, Portions, RunState};
 use crate::stats::Stats;
 
@@ -280,7 +281,7 @@ async fn describe(
         methods_lacking: BTreeSet::new(),
         now_seconds: 0,
         notes: Notes::default(),
-        settings: Arc::from("{}"),
+        settings: PluginSettings::default(),
         seed: 0,
         record_bytes: 0,
         is_rehearsal: false,

@@ -105,6 +105,11 @@ impl Plugin {
         }
     }
 
+    /// Counts a session that it served.
+    pub fn count_session(&self) {
+        self.stats.count_session();
+    }
+
     /// What it has done in this process, and before it as far as [`Plugin::resume`] said.
     pub fn counters(&self) -> Counters {
         self.stats.counters()

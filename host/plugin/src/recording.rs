@@ -182,7 +182,8 @@ fn begun_with(hook: &Hook, context: &Context) -> usize {
     let arguments = if let Hook::Action { arguments, .. } = hook { arguments.len() } else { 0 };
     context.transfers.iter().map(size).sum::<usize>()
         + memory.sum::<usize>()
-        + context.settings.len()
+        + context.settings.effective.len()
+        + context.settings.set.len()
         + list(&context.inform_parameters)
         + context.operations.len() * (size_of::<OpResultStruct>() + 512)
         // Up to 16 arguments of a name and a value.

@@ -46,7 +46,7 @@ impl Secrets {
     /// What a run begins with.
     pub(crate) fn new(context: &Context) -> Self {
         let mut secrets = Self {
-            texts: vec![Arc::clone(&context.settings)],
+            texts: vec![Arc::clone(&context.settings.effective)],
             values: HashSet::new(),
             bytes: 0,
             looks: 0,

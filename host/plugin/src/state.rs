@@ -28,6 +28,7 @@ use crate::output::Output;
 use crate::recording::{Call, Recorder, Rpc, size};
 use crate::run::Ask;
 use crate::secrets::Secrets;
+use crate::settings::PluginSettings;
 
 /// What one plugin keeps for one device.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -71,8 +72,8 @@ pub struct Context {
     pub now_seconds: u64,
     /// What the plugin kept in earlier sessions.
     pub notes: Notes,
-    /// The operator's settings over the manifest's defaults, a JSON object.
-    pub settings: Arc<str>,
+    /// The plugin's settings for the device.
+    pub settings: PluginSettings,
     /// What random numbers that need not be secret are made of.
     pub seed: u64,
     /// How many bytes of what the run does are recorded; 0 records nothing.

@@ -9,6 +9,8 @@ use metrics::{Counter, Gauge, Histogram};
 /// What one version of a plugin has done so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
+    /// Sessions that it served, also those in which it was not asked anything.
+    pub sessions: u64,
     /// Calls of its hooks that have ended.
     pub runs: u64,
     /// Requests to devices.
@@ -46,6 +48,7 @@ pub(crate) struct Stats {
 
 /// Where the metrics count.
 struct Meters {
+    sessions: Counter,
     runs: Counter,
     rpcs: Counter,
     fuel: Counter,
@@ -78,8 +81,13 @@ impl Stats {
         *self.lock() = counters;
     }
 
+    pub(crate) fn count_session(&self) {
+        self.meters().sessions.increment(1);
+        self.lock().sessions += 1;
+    }
+
     pub(crate) fn add(&self, used: &Used) {
-        let meters = self.meters.get_or_init(|| Meters::new(&self.labels));
+        let meters = self.meters();
         meters.runs.increment(1);
         meters.rpcs.increment(u64::from(used.rpcs));
         meters.fuel.increment(used.fuel);
@@ -110,6 +118,10 @@ impl Stats {
         metrics::counter!("trellis_plugin_faults_total", &labels).increment(1);
     }
 
+    fn meters(&self) -> &Meters {
+        self.meters.get_or_init(|| Meters::new(&self.labels))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Counters> {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -118,6 +130,7 @@ impl Stats {
 impl Meters {
     fn new(labels: &[(&'static str, String); 2]) -> Self {
         Self {
+            sessions: metrics::counter!("trellis_plugin_sessions_total", labels),
             runs: metrics::counter!("trellis_plugin_runs_total", labels),
             rpcs: metrics::counter!("trellis_plugin_rpcs_total", labels),
             fuel: metrics::counter!("trellis_plugin_fuel_total", labels),

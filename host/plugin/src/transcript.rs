@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::recording::{Call, Recording, Rpc};
 use crate::redact::{Redactor, without_marks};
 use crate::scrub::Scrubber;
+use crate::settings::PluginSettings;
 use crate::state::{Context, FactValue, Notes, Portions};
 
 /// One run of a plugin.
@@ -64,8 +65,10 @@ pub struct Input {
     pub memory: BTreeMap<String, Vec<u8>>,
     /// Its deadlines.
     pub deadlines: BTreeMap<String, u64>,
-    /// The settings, as JSON.
+    /// The settings that held, as JSON.
     pub settings: String,
+    /// What of them was set, as JSON; the rest are the defaults of the version that ran.
+    pub settings_set: String,
     /// What random numbers that need not be secret were made of.
     pub seed: u64,
     /// What it could use.
@@ -170,8 +173,7 @@ impl Transcript {
     /// A recording without the secrets that are named.
     fn named(recording: &Recording, redactor: &mut Redactor) -> Self {
         let context = &recording.context;
-        let settings = redactor.json(&context.settings);
-        let input = input(context, settings, redactor);
+        let input = input(context, redactor);
         let hook = match &recording.hook {
             Hook::Action { name, arguments } => {
                 Hook::Action { name: name.clone(), arguments: redactor.json(arguments) }
@@ -207,6 +209,7 @@ impl Transcript {
             messages: input.messages.into_iter().map(|it| scrubber.envelope(it)).collect(),
             memory: memory.map(|(key, it)| (scrubber.text(&key), scrubber.bytes(it))).collect(),
             settings: scrubber.json(input.settings),
+            settings_set: scrubber.json(input.settings_set),
             ..input
         };
         let calls = calls.into_iter().map(|call| scrubbed(call, scrubber)).collect();
@@ -255,7 +258,10 @@ impl Transcript {
             methods_lacking: input.methods_lacking.clone(),
             now_seconds: input.now,
             notes: Notes { memory: input.memory.clone(), deadlines: input.deadlines.clone() },
-            settings: Arc::from(input.settings.as_str()),
+            settings: PluginSettings {
+                effective: Arc::from(input.settings.as_str()),
+                set: Arc::from(input.settings_set.as_str()),
+            },
             seed: input.seed,
             record_bytes,
             is_rehearsal: true,
@@ -304,7 +310,9 @@ impl CallRecord {
     }
 }
 
-fn input(context: &Context, settings: String, redactor: &mut Redactor) -> Input {
+fn input(context: &Context, redactor: &mut Redactor) -> Input {
+    let settings = redactor.json(&context.settings.effective);
+    let settings_set = redactor.json(&context.settings.set);
     let inform = Inform {
         device_id: context.device_id.clone(),
         event: context.events.clone(),
@@ -342,6 +350,7 @@ fn input(context: &Context, settings: String, redactor: &mut Redactor) -> Input 
         memory,
         deadlines: context.notes.deadlines.clone(),
         settings,
+        settings_set,
         seed: context.seed,
         limits: context.limits.as_deref().cloned(),
         http_limits: context.http_limits.clone(),

@@ -41,7 +41,11 @@ pub struct Device {
 
 /// A parameter.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a parameter is a text such as \"1\", or an object with `value`, and with `type` and \
+                 `writable` where they are not \"string\" and true; `value` is a text too"
+)]
 pub enum Parameter {
     /// A text that can be set.
     Text(String),

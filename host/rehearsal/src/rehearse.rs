@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use trellis_cwmp::{CwmpVersion, DeviceId, EventStruct, FaultStruct, Message, TransferComplete};
 use trellis_plugin_host::{
-    Admission, Answer, Context, Hook, Next, Notes, Outcome, PASSING_EVENTS, Plugin, Portions,
-    Redactor, Run, Transcript,
+    Admission, Answer, Context, Hook, Next, Notes, Outcome, PASSING_EVENTS, Plugin, PluginSettings,
+    Portions, Redactor, Run, Transcript,
 };
 
 use crate::device::{Device, UNKNOWN_TIME};
@@ -15,7 +15,7 @@ use crate::device::{Device, UNKNOWN_TIME};
 pub struct Rehearsal {
     plugin: Arc<Plugin>,
     device: Device,
-    settings: Arc<str>,
+    settings: PluginSettings,
     notes: Notes,
     /// Events of which the plugin was told in a run that failed, or that it was not told of at all:
     /// the next run is told of them, as on the server.
@@ -40,9 +40,8 @@ const BETWEEN: u64 = 300;
 const RECORD_BYTES: usize = 16 << 20;
 
 impl Rehearsal {
-    /// A plugin that has never seen the device. The settings are those that hold in the end.
-    pub fn new(plugin: Arc<Plugin>, device: Device, settings: &serde_json::Value) -> Self {
-        let settings = Arc::from(settings.to_string());
+    /// A plugin that has never seen the device.
+    pub fn new(plugin: Arc<Plugin>, device: Device, settings: PluginSettings) -> Self {
         Self { plugin, device, settings, notes: Notes::default(), untold: Vec::new(), now: BEGIN }
     }
 
@@ -173,7 +172,7 @@ impl Rehearsal {
             methods_lacking: BTreeSet::new(),
             now_seconds: self.now,
             notes: self.notes.clone(),
-            settings: Arc::clone(&self.settings),
+            settings: self.settings.clone(),
             seed: 0,
             record_bytes: RECORD_BYTES,
             is_rehearsal: true,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use trellis_cwmp::*;
 use trellis_plugin_host::{
-    Limits, Next, Outcome, Plugin, Redactor, Rpc, Run, Transcript, UNANSWERED_CHARACTERS,
-    comparable,
+    Limits, Next, Outcome, Plugin, PluginSettings, Redactor, Rpc, Run, Transcript,
+    UNANSWERED_CHARACTERS, comparable,
 };
 
 use crate::device::UNKNOWN_TIME;
@@ -38,11 +38,13 @@ struct Recorded {
     values: BTreeMap<String, (String, ValueType)>,
 }
 
-/// Runs a plugin over a transcript, within these limits instead of its own if there are any. Fails
-/// where the transcript cannot be run again.
+/// Runs a plugin over a transcript of the version with this digest, within these limits instead of
+/// its own if there are any. Another version has its own defaults under what was set. Fails where
+/// the transcript cannot be run again.
 pub async fn replay(
     plugin: Arc<Plugin>,
     transcript: &Transcript,
+    recorded_of: &str,
     limits: Option<Limits>,
 ) -> Result<Replayed, String> {
     if transcript.is_cut {
@@ -55,6 +57,9 @@ pub async fn replay(
     }
     let mut context = transcript.context(RECORD_BYTES)?;
     context.limits = limits.map(Arc::new);
+    if recorded_of != plugin.digest {
+        context.settings = settings_of(&plugin, &context.settings.set)?;
+    }
     let mut recorded = Recorded::of(transcript)?;
     let mut unanswered = Vec::new();
     let mut run = Run::start(plugin, transcript.hook.clone(), context);
@@ -77,6 +82,12 @@ pub async fn replay(
     let new = Transcript::of(&[recording], &mut Redactor::new([0; 32])).pop();
     let new = new.ok_or("the run was not recorded")?;
     Ok(Replayed { differences: differences(transcript, &new), unanswered, transcript: new })
+}
+
+/// What was set, over the defaults of this version.
+fn settings_of(plugin: &Plugin, set: &str) -> Result<PluginSettings, String> {
+    let set = serde_json::from_str(set).map_err(|error| format!("the settings: {error}"))?;
+    Ok(PluginSettings::new(&plugin.manifest.settings.defaults, set))
 }
 
 impl Recorded {

@@ -2,7 +2,7 @@
 
 mod sections;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -419,6 +419,12 @@ impl Config {
             is_rehearsal: false,
             compiles_anew: false,
         }
+    }
+
+    /// The plugins that the configuration speaks of.
+    pub(crate) fn named_plugins(&self) -> BTreeSet<&str> {
+        let names = self.plugins.own.keys().chain(self.plugins.settings.0.keys());
+        names.map(String::as_str).collect()
     }
 
     pub(crate) fn catalog(&self) -> CatalogSettings {

@@ -194,6 +194,14 @@ async fn watch_folder(
             tracing::info!(plugin, version = version.version, sha256, "plugin serves");
         }
     }
+    for name in config.named_plugins() {
+        if plugins.iter().all(|plugin| plugin.name != name) {
+            tracing::warn!(
+                plugin = name,
+                "the configuration speaks of a plugin that is not there: is its name right?"
+            );
+        }
+    }
     if plugins.is_empty() {
         tracing::warn!(
             folder = %folder.display(),

@@ -17,7 +17,7 @@ use crate::caller::Caller;
 use crate::conversation::{Lost, cut};
 use crate::post::SessionId;
 use crate::sessions::{End, Sessions, Shared};
-use crate::visit::{Visit, lost};
+use crate::visit::{Visit, store_failed};
 
 /// How often deadlines are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -137,12 +137,13 @@ impl Shared {
     /// Calls the plugin; what comes of it is in the visit, to be kept. Nothing where the plugin
     /// cannot be called now and may be later.
     async fn call_expired(&self, deadline: Deadline) -> Result<Option<Visit>, Lost> {
-        let known = self.acs.store.notes(&deadline.device, &deadline.plugin).await.map_err(lost)?;
-        let header = self.acs.store.device(&deadline.device).await.map_err(lost)?;
+        let known =
+            self.acs.store.notes(&deadline.device, &deadline.plugin).await.map_err(store_failed)?;
+        let header = self.acs.store.device(&deadline.device).await.map_err(store_failed)?;
         let is_due = known.deadlines.get(&deadline.name) == Some(&deadline.at);
         let Some(header) = header.filter(|_| is_due) else {
             // A session has taken it back, or put it off, since it was found.
-            self.acs.store.drop_deadline(&deadline).await.map_err(lost)?;
+            self.acs.store.drop_deadline(&deadline).await.map_err(store_failed)?;
             return Ok(None);
         };
         let Deadline { device, plugin: name, name: which, .. } = deadline;
@@ -156,7 +157,7 @@ impl Shared {
         visit.key = device;
         visit.header = header;
         // Whoever set the deadline is called, whoever serves the device by now.
-        let orders = self.acs.store.orders(&visit.key).await.map_err(lost)?;
+        let orders = self.acs.store.orders(&visit.key).await.map_err(store_failed)?;
         let orders = Orders { plugin: Some(name.clone()), ..orders };
         visit.plugin = self.acs.catalog.select(&visit.key, &Traits::default(), &orders);
         if visit.plugin.is_none() && self.acs.catalog.has(&name).await {

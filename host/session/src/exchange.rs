@@ -7,7 +7,7 @@ use crate::caller::Caller;
 use crate::conversation::{Conversation, Lost};
 use crate::post::random_text;
 use crate::sessions::Acs;
-use crate::visit::{Visit, lost};
+use crate::visit::{Visit, store_failed};
 
 impl Visit {
     /// Gives a device that came in with the onboarding credential one of its own, and takes note
@@ -22,7 +22,7 @@ impl Visit {
             && matches!(credential.holder, Holder::Given(_))
             && !credential.is_proven
         {
-            acs.store.prove_credential(credential).await.map_err(lost)?;
+            acs.store.prove_credential(credential).await.map_err(store_failed)?;
         }
         if self.caller.is_one_device() && !self.header.has_own_credential {
             self.header.has_own_credential = true;
@@ -37,7 +37,7 @@ impl Visit {
         };
         let holder = Holder::Given(self.key.clone());
         let credential = Credential::new(&username, &acs.settings.realm, &password, holder);
-        acs.store.add_credential(&credential).await.map_err(lost)?;
+        acs.store.add_credential(&credential).await.map_err(store_failed)?;
         let names = ["Username", "Password"];
         if !self.set_login(acs, cpe, names, &username, &password).await? {
             // It keeps the onboarding credential, which stays valid for it.

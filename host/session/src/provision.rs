@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use trellis_cwmp::{Message, is_secret_setting};
 use trellis_plugin_host::{
-    Ask, Context, FactValue, FaultKind, Finished, Hook, Next, Run, RunFault,
+    Ask, Context, FactValue, FaultKind, Finished, Hook, Next, PluginSettings, Run, RunFault,
 };
 use trellis_store::{FactValue as StoredFact, Fault, Notes as StoredNotes};
 
@@ -15,7 +15,7 @@ use crate::post::Content;
 use crate::requests;
 use crate::sessions::Acs;
 use crate::transfers::told;
-use crate::visit::{Visit, lost};
+use crate::visit::{Visit, store_failed};
 
 /// Runs of one session that are recorded: where many actions are queued, the first ones.
 const RECORDINGS_MAX: usize = 8;
@@ -151,12 +151,12 @@ impl Visit {
     /// What a run of the plugin is about.
     pub(crate) async fn context(&mut self, acs: &Acs) -> Result<Context, Lost> {
         let (plugin, settings) = match &self.plugin {
-            Some(it) => (it.plugin.manifest.name.clone(), Arc::clone(&it.settings)),
-            None => (String::new(), Arc::from("{}")),
+            Some(it) => (it.plugin.manifest.name.clone(), it.settings.clone()),
+            None => (String::new(), PluginSettings::default()),
         };
         let notes = match &self.notes {
             Some((whose, notes)) if *whose == plugin => notes.clone(),
-            _ => acs.store.notes(&self.key, &plugin).await.map_err(lost)?,
+            _ => acs.store.notes(&self.key, &plugin).await.map_err(store_failed)?,
         };
         let StoredNotes { memory, deadlines } = notes.clone();
         self.notes = Some((plugin, notes));

@@ -59,7 +59,7 @@ pub(crate) async fn run(
     }
 
     // Nothing is left: what was learned is kept, and the empty answer ends the session.
-    visit.record(acs, cpe, "ok").await?;
+    visit.record(acs, cpe, None).await?;
     cpe.end();
     Ok(())
 }

@@ -331,7 +331,7 @@ impl Shared {
         cpe.close_to_work();
         if let Err(lost) = &result {
             // The outcome of a lost session is for the operator; nobody waits for it.
-            let _ = visit.record(&self.acs, &mut cpe, &lost.to_string()).await;
+            let _ = visit.record(&self.acs, &mut cpe, Some(lost)).await;
             cpe.refuse(lost);
         }
         // Anybody can be refused any number of times: that is not worth a place on the disk.
@@ -394,17 +394,16 @@ fn report(visit: &Visit, cpe: &Conversation, result: &Result<(), Lost>) {
     let events: Vec<&str> = events.map(|it| it.0.as_str()).collect();
     let news: serde_json::Map<String, serde_json::Value> =
         visit.news.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
-    let outcome = match (result, &visit.plugin_fault) {
-        (Err(lost), _) => lost.to_string(),
-        (Ok(()), Some(fault)) => format!("plugin fault: {fault}"),
-        (Ok(()), None) => "ok".to_owned(),
-    };
+    let outcome = visit.outcome(result.as_ref().err());
     let label = match (result, &visit.plugin_fault) {
         (Err(_), _) => "lost",
         (Ok(()), Some(_)) => "plugin_fault",
         (Ok(()), None) => "ok",
     };
     metrics::counter!("trellis_sessions_total", "outcome" => label).increment(1);
+    if let Some(selected) = &visit.plugin {
+        selected.plugin.count_session();
+    }
     metrics::histogram!("trellis_session_seconds").record(cpe.elapsed());
     tracing::info!(
         plugin = visit.header.plugin.as_ref().map(|it| it.0.as_str()),

@@ -77,7 +77,7 @@ impl Sessions {
         let (mut runs, mut same, mut unanswered) = (0, 0, 0);
         let mut found = Vec::new();
         for transcript in session.runs.iter().filter(|it| !it.is_cut) {
-            let replayed = replay(Arc::clone(&shadow), transcript, None);
+            let replayed = replay(Arc::clone(&shadow), transcript, &session.digest, None);
             let Ok(replayed) = tokio::time::timeout(RUN_MAX, replayed).await else {
                 limit_reached("shadow_time");
                 continue;

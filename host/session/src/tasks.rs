@@ -10,7 +10,7 @@ use trellis_store::{Task, TaskResult, Work};
 
 use crate::conversation::{Conversation, Lost};
 use crate::sessions::Acs;
-use crate::visit::{Visit, lost};
+use crate::visit::{Visit, store_failed};
 
 /// How often something is begun whose session is lost before anything of it has left.
 const ATTEMPTS_MAX: u32 = 5;
@@ -26,7 +26,7 @@ impl Visit {
         acs: &Acs,
         cpe: &mut Conversation,
     ) -> Result<(), Lost> {
-        for (id, mut task) in acs.store.open_tasks(&self.key).await.map_err(lost)? {
+        for (id, mut task) in acs.store.open_tasks(&self.key).await.map_err(store_failed)? {
             let was_sent = task.sent_ms.is_some();
             if !was_sent {
                 task.sent_ms = Some(self.now_ms());

@@ -7,7 +7,7 @@ use trellis_store::{Fault, Transfer, TransferEnd, TransferOutcome};
 
 use crate::conversation::{Lost, cut, millis};
 use crate::sessions::Acs;
-use crate::visit::{Visit, lost};
+use crate::visit::{Visit, store_failed};
 
 impl Visit {
     /// A device that reports the success of a firmware upgrade runs the new firmware, and the Inform
@@ -20,7 +20,7 @@ impl Visit {
         if told.fault_struct.fault_code != 0 {
             return Ok(());
         }
-        let transfers = acs.store.transfers(&self.key).await.map_err(lost)?;
+        let transfers = acs.store.transfers(&self.key).await.map_err(store_failed)?;
         let mut begun = transfers.iter().filter(|it| it.is_open() && it.is_firmware());
         let Some(begun) = begun.find(|it| it.command_key == told.command_key) else {
             return Ok(());

@@ -138,10 +138,10 @@ impl Visit {
         let Message::Inform(inform) = inform else {
             return Err(Lost::Violation("no Inform".to_owned()));
         };
-        let known = acs.store.device(&self.key).await.map_err(lost)?;
+        let known = acs.store.device(&self.key).await.map_err(store_failed)?;
         let is_known = known.is_some();
         self.header = known.unwrap_or_default();
-        let orders = acs.store.orders(&self.key).await.map_err(lost)?;
+        let orders = acs.store.orders(&self.key).await.map_err(store_failed)?;
         let forget = self.forget(&inform);
         self.admit(acs, is_known)?;
         self.update_header(&inform, forget);
@@ -165,7 +165,7 @@ impl Visit {
             self.plugin = None;
         }
         self.ask_admission(acs, cpe).await?;
-        acs.store.record_inform(&self.key, &mut self.header, forget).await.map_err(lost)?;
+        acs.store.record_inform(&self.key, &mut self.header, forget).await.map_err(store_failed)?;
         self.is_recorded = true;
         self.add_undelivered_events();
         Ok(())
@@ -182,7 +182,7 @@ impl Visit {
         if acs.settings.named_devices.contains(&normalised(self.key.as_str())) {
             return refused();
         }
-        let known = acs.store.device(&self.key).await.map_err(lost)?;
+        let known = acs.store.device(&self.key).await.map_err(store_failed)?;
         if !known.is_some_and(|header| header.has_own_credential) {
             return Ok(());
         }
@@ -399,7 +399,17 @@ impl Visit {
         if changes.is_empty() {
             return Ok(());
         }
-        acs.store.record(&self.key, changes).await.map_err(lost)
+        acs.store.record(&self.key, changes).await.map_err(store_failed)
+    }
+
+    /// How the session ended, for operators: a plugin that failed is told also where the device
+    /// itself was served to its end.
+    pub(crate) fn outcome(&self, lost: Option<&Lost>) -> String {
+        match (lost, &self.plugin_fault) {
+            (Some(lost), _) => lost.to_string(),
+            (None, Some(fault)) => format!("plugin fault: {fault}"),
+            (None, None) => "ok".to_owned(),
+        }
     }
 
     /// Keeps everything, the session itself included if anything happened in it.
@@ -407,20 +417,18 @@ impl Visit {
         &mut self,
         acs: &Acs,
         cpe: &mut Conversation,
-        outcome: &str,
+        lost: Option<&Lost>,
     ) -> Result<(), Lost> {
         if !self.is_recorded {
             return Ok(());
         }
-        let something_happened =
-            !cpe.steps.is_empty() || self.plugin_fault.is_some() || outcome != "ok";
-        if something_happened {
+        if !cpe.steps.is_empty() || self.plugin_fault.is_some() || lost.is_some() {
             self.changes.session = Some(Session {
                 began_ms: self.began.as_millisecond(),
                 took_ms: millis(cpe.elapsed()),
                 events: events(&self.events),
                 plugin: self.header.plugin.clone(),
-                outcome: outcome.to_owned(),
+                outcome: self.outcome(lost),
                 steps: std::mem::take(&mut cpe.steps),
                 steps_dropped: cpe.steps_dropped,
             });
@@ -465,7 +473,7 @@ impl Visit {
 
 /// A failure of the store ends the session: nothing is acknowledged that is not kept.
 #[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
-pub(crate) fn lost(error: StoreError) -> Lost {
+pub(crate) fn store_failed(error: StoreError) -> Lost {
     tracing::error!(%error, "the store failed");
     Lost::Store("the server cannot keep anything at the moment".to_owned())
 }

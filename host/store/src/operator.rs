@@ -78,6 +78,8 @@ pub struct PluginVersion {
 /// What one version of a plugin has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PluginCounters {
+    /// Sessions that it served.
+    pub sessions: u64,
     /// Calls of its hooks that have ended.
     pub runs: u64,
     /// Requests to devices.

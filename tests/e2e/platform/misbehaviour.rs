@@ -49,7 +49,7 @@ async fn an_action_that_misbehaves_fails_with_the_limit_that_it_reached_and_the_
     let device = key(&cpe).to_string();
     for (action, wanted) in [
         ("loop", "the CPU limit of 200000000 fuel is reached"),
-        ("flood", "the limit of 20 requests in one session is reached"),
+        ("flood", "the limit of 20 requests in one run is reached"),
         ("no-json", "the result is not JSON"),
     ] {
         let path = format!("/devices/{device}/actions/{action}?call=false");

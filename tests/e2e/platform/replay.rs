@@ -69,8 +69,41 @@ async fn where_a_new_version_decides_otherwise_old_and_new_are_shown_side_by_sid
     for wanted in ["old ok", "new failed (panic)", "6 sessions", "are shown (--show)"] {
         assert!(text.contains(wanted), "{wanted}: {text}");
     }
-    let (_, text) = server.trellis(&["replay", "--plugin", path, "--device", "none"]);
-    assert!(text.contains("0 sessions"), "{text}");
+    let (ok, text) = server.trellis(&["replay", "--plugin", path, "--device", "none"]);
+    assert!(!ok && text.contains("there is no such device"), "{text}");
+    // A script is told by how it ends.
+    assert!(!server.trellis(&["replay", "--plugin", path, "--strict"]).0);
+    let same = guests().join("scripted.wasm");
+    let same = ["replay", "--plugin", same.to_str().expect("a path"), "--strict"];
+    assert!(server.trellis(&same).0);
+    let none = server.trellis(&[&same[..], &["--since", "0s"]].concat());
+    assert!(!none.0 && none.1.contains("nothing was recorded"), "{}", none.1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_that_a_new_version_changes_is_a_difference_where_nobody_set_another() {
+    let server = Server::start(&guests());
+    let (unset, set) = (guest("settings", 1), guest("settings", 2));
+    for mut cpe in [unset, set.clone()] {
+        cpe.session(&server.url()).await.expect("a session");
+    }
+    let path = format!("/devices/{}/settings/scripted", crate::server::key(&set));
+    server.api_ok("PUT", &path, &json!({ "greeting": "of the device" }));
+    set.clone().session(&server.url()).await.expect("a session");
+    until("the transcripts are kept", || kept(&server) == 3);
+    let folder = tempfile::tempdir().expect("a folder");
+    let newer = super::replaced(version("7.0.2", false), b"hello:unset", b"hello:newer");
+    let newer = file(folder.path(), "newer.wasm", &newer);
+    let found = replayed(&server, &newer);
+    assert_eq!(found["differences"], json!({ "fact": 2 }), "{found}");
+    assert_eq!(found["shown"][0]["new"], "settings.greeting = \"hello:newer\"", "{found}");
+    // A shadow sees it too.
+    let path = newer.to_str().expect("a path");
+    assert!(server.trellis(&["plugin", "load", path, "--shadow"]).0);
+    guest("settings", 3).session(&server.url()).await.expect("a session");
+    let shadow = || server.api_ok("GET", "/plugins/scripted", &Value::Null)["shadow"].clone();
+    until("the shadow has run", || shadow()["runs"] == 1);
+    assert_eq!(shadow()["differences"], json!({ "fact": 1 }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ type Answer<T> = wasmtime::Result<T>;
 impl settings::Host for RunState {
     fn get(&mut self) -> Answer<String> {
         self.looked_at("settings.get");
-        Ok(self.context.settings.to_string())
+        Ok(self.context.settings.effective.to_string())
     }
 }
 

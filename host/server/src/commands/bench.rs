@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
-use trellis_plugin_host::{FaultKind, Outcome, Plugin};
+use trellis_plugin_host::{FaultKind, Outcome, Plugin, PluginSettings};
 use trellis_rehearsal::{Device, Rehearsal, Visit, show_transcript};
 
 use crate::commands::load::{Compiling, load, runtime};
@@ -51,7 +51,29 @@ pub(crate) struct TestArguments {
     /// Write the transcript to the file of `--expect` instead of comparing it.
     #[arg(long, requires = "expect")]
     update: bool,
+    /// Print the sessions as JSON, with every call and answer.
+    #[arg(long, conflicts_with = "expect")]
+    json: bool,
 }
+
+/// The event codes that stand for themselves (TR-069 3.7.1.5, table 8).
+const EVENT_CODES: [&str; 15] = [
+    "0 BOOTSTRAP",
+    "1 BOOT",
+    "2 PERIODIC",
+    "3 SCHEDULED",
+    "4 VALUE CHANGE",
+    "5 KICKED",
+    "6 CONNECTION REQUEST",
+    "7 TRANSFER COMPLETE",
+    "8 DIAGNOSTICS COMPLETE",
+    "9 REQUEST DOWNLOAD",
+    "10 AUTONOMOUS TRANSFER COMPLETE",
+    "11 DU STATE CHANGE COMPLETE",
+    "12 AUTONOMOUS DU STATE CHANGE COMPLETE",
+    "13 WAKEUP",
+    "14 HEARTBEAT",
+];
 
 /// How many deadlines are waited for: a plugin may set one each time.
 const DEADLINES_MAX: usize = 10;
@@ -92,6 +114,16 @@ fn found(plugin: &Plugin, seconds: f64) -> Value {
         "settings-schema": manifest.settings.schema,
         "defaults": manifest.settings.defaults,
         "limits": plugin.limits(),
+        "needs": needs(plugin),
+    })
+}
+
+/// What the operator must grant before a server takes the file.
+fn needs(plugin: &Plugin) -> Option<String> {
+    let name = &plugin.manifest.name;
+    let calls_out = plugin.imports.iter().any(|it| it.starts_with("wasi:http/"));
+    calls_out.then(|| {
+        format!("in the server's configuration, [plugins.for.{name}] http = [\"https://...\"]")
     })
 }
 
@@ -133,6 +165,7 @@ fn shown(plugin: &Plugin, seconds: f64) -> String {
             )],
         ),
         ("imports", plugin.imports.clone()),
+        ("needs", needs(plugin).into_iter().collect()),
     ] {
         let lines = if lines.is_empty() { vec!["none".to_owned()] } else { lines };
         for (number, line) in lines.iter().enumerate() {
@@ -181,8 +214,9 @@ pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<()> {
             events.iter().map(|it| it.split(',').map(|it| it.trim().to_owned()).collect()).collect()
         }
     };
+    sessions.iter().flatten().try_for_each(|event| check_event(event))?;
     let visits = runtime()?.block_on(async {
-        let mut rehearsal = Rehearsal::new(plugin, device, &settings);
+        let mut rehearsal = Rehearsal::new(plugin, device, settings);
         let mut visits = Vec::new();
         let last = sessions.len().saturating_sub(1);
         for (number, events) in sessions.iter().enumerate() {
@@ -195,13 +229,30 @@ pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<()> {
         }
         visits
     });
-    let text = visits.iter().map(show).collect::<Vec<_>>().join("\n");
-    compare(&text, arguments)?;
+    if arguments.json {
+        let sessions =
+            visits.iter().map(|it| json!({ "events": it.events, "runs": it.transcripts }));
+        output::json(&sessions.collect())?;
+    } else {
+        compare(&visits.iter().map(show).collect::<Vec<_>>().join("\n"), arguments)?;
+    }
     if arguments.expect.is_none()
         && let Some((hook, kind)) = visits.iter().find_map(broken)
     {
         anyhow::bail!("{hook} did not end by itself ({kind}); the transcript says how");
     }
+    Ok(())
+}
+
+/// An event that no device sends is a slip.
+fn check_event(event: &str) -> anyhow::Result<()> {
+    let code = event.split_once(':').map_or(event, |(code, _)| code).trim();
+    let is_free = code.starts_with("M ") || code.starts_with("X ");
+    anyhow::ensure!(
+        is_free || EVENT_CODES.contains(&code),
+        "{code:?} is no event code; there are {}, and those that begin with \"M \" or \"X \"",
+        EVENT_CODES.map(|code| format!("{code:?}")).join(", ")
+    );
     Ok(())
 }
 
@@ -245,7 +296,7 @@ fn compare(text: &str, arguments: &TestArguments) -> anyhow::Result<()> {
 }
 
 /// The settings that hold in the end.
-fn settings(plugin: &Plugin, own: Option<&str>) -> anyhow::Result<Value> {
+fn settings(plugin: &Plugin, own: Option<&str>) -> anyhow::Result<PluginSettings> {
     let own: serde_json::Map<String, Value> = match own {
         Some(text) => match super::json("settings", text)? {
             Value::Object(settings) => settings,
@@ -253,14 +304,9 @@ fn settings(plugin: &Plugin, own: Option<&str>) -> anyhow::Result<Value> {
         },
         None => serde_json::Map::new(),
     };
-    let layers = [
-        (trellis_catalog::Origin::Default, plugin.manifest.settings.defaults.clone()),
-        (trellis_catalog::Origin::Device, own),
-    ];
-    let layers = layers.map(|(origin, settings)| trellis_catalog::Layer { origin, settings });
-    let settings = Value::Object(trellis_catalog::merged(layers));
+    let settings = PluginSettings::new(&plugin.manifest.settings.defaults, own);
     plugin
-        .check_settings(&settings)
+        .check_settings(&serde_json::from_str(&settings.effective)?)
         .map_err(|why| anyhow::anyhow!("the settings do not fit the plugin's schema: {why}"))?;
     Ok(settings)
 }

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::client::{ApiArguments, Client};
+use crate::commands::transcript;
 use crate::output::{self, bold, line, number, table, text};
 
 #[derive(Debug, Subcommand)]
@@ -23,6 +24,17 @@ pub(crate) enum DeviceCommand {
     Sessions {
         /// The device.
         id: String,
+    },
+    /// Print what the device's plugin was told, asked and did in the last sessions, without secrets.
+    Transcript {
+        /// The device.
+        id: String,
+        /// So many of the last sessions that are kept.
+        #[arg(long, value_name = "COUNT", default_value_t = 1)]
+        last: usize,
+        /// Only sessions since then: a time (RFC 3339), or how long ago, such as 24h or 3d.
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
     },
     /// Have the device's plugin run an action, and print what became of it.
     Action {
@@ -104,6 +116,11 @@ pub(crate) fn run(command: &DeviceCommand, api: &ApiArguments) -> anyhow::Result
             device
         }
         DeviceCommand::Sessions { id } => client.get(&["devices", id, "sessions"])?,
+        DeviceCommand::Transcript { id, last, since } => {
+            client.get(&["devices", id])?;
+            let since = since.as_deref().map(super::since).transpose()?;
+            transcript::last(&client, id, since, *last)?
+        }
         DeviceCommand::Action { id, action, arguments, wait } => {
             let arguments = super::json("arguments", arguments)?;
             let queued = client.post(&["devices", id, "actions", action], &arguments)?;
@@ -142,6 +159,7 @@ pub(crate) fn run(command: &DeviceCommand, api: &ApiArguments) -> anyhow::Result
             DeviceCommand::List { .. } => list(&answer),
             DeviceCommand::Show { .. } => device(&answer),
             DeviceCommand::Sessions { .. } => sessions(&answer),
+            DeviceCommand::Transcript { .. } => transcript::shown(&answer)?,
             DeviceCommand::Action { .. } => action(&answer),
             DeviceCommand::Actions { .. } => actions(&answer),
             DeviceCommand::Call { .. } => format!("{}\n", text(&answer, "detail")),
@@ -222,6 +240,9 @@ fn device(it: &Value) -> String {
         let (name, version) = (text(plugin, "name"), text(plugin, "version"));
         lines.push_str(&format!("  {:<24}{name} {version}\n", "plugin"));
     }
+    if let Some(pinned) = it.get("pinned_plugin").and_then(Value::as_str) {
+        lines.push_str(&format!("  {:<24}{pinned}, whatever the matchers say\n", "pinned to"));
+    }
     if it.get("quarantined").and_then(Value::as_bool) == Some(true) {
         let why = it.get("quarantine_reason").and_then(Value::as_str);
         let why = why.unwrap_or("it was not known when it came ([session] unknown-devices)");
@@ -283,7 +304,8 @@ fn actions(answer: &Value) -> String {
     all.iter().map(|it| format!("{}  {}", text(it, "queued"), action(it))).collect()
 }
 
-fn settings(answer: &Value) -> String {
+/// Settings that hold, and where each of them comes from.
+pub(super) fn settings(answer: &Value) -> String {
     let origins = answer.get("origins").and_then(Value::as_object);
     let head = vec!["SETTING".to_owned(), "VALUE".to_owned(), "FROM".to_owned()];
     let rows = origins.into_iter().flatten().map(|(path, origin)| {

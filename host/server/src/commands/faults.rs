@@ -48,6 +48,9 @@ pub(crate) fn run(arguments: &FaultsArguments) -> anyhow::Result<()> {
         return output::json(&json!(faults));
     }
     output::print(&list(&faults));
+    if faults.is_empty() {
+        eprintln!("there are none since {since} of these devices and plugins");
+    }
     if !is_all {
         eprintln!("there are more: --limit, --since and --plugin say which are shown");
     }

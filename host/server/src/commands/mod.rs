@@ -14,6 +14,7 @@ pub(crate) mod plugin;
 pub(crate) mod replay;
 pub(crate) mod tag;
 pub(crate) mod token;
+pub(crate) mod transcript;
 
 /// JSON of the command line, `@FILE` for what is in a file, or `-` for standard input: what is secret
 /// stays out of the shell's history. `what` it is, for whoever got it wrong.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::client::{ApiArguments, Client};
 use crate::commands::bench::{self, CheckArguments, TestArguments};
 use crate::commands::build::{BuildArguments, build};
+use crate::commands::device;
 use crate::commands::new::{NewArguments, new};
 use crate::output::{self, bold, number, table, text};
 
@@ -80,7 +81,8 @@ pub(crate) enum PluginCommand {
         /// The plugin.
         name: String,
     },
-    /// Show or set what holds for all devices of a plugin, over its defaults.
+    /// Set what holds for all devices of a plugin, and show what holds and where it comes from; with
+    /// `--json`, only what was set.
     Settings {
         /// The plugin.
         name: String,
@@ -139,21 +141,31 @@ pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result
                 let settings = super::json("settings", settings)?;
                 client.put(&["plugins", name, "settings"], &settings)?;
             }
-            client.get(&["plugins", name, "settings"])?
+            if api.json {
+                client.get(&["plugins", name, "settings"])?
+            } else {
+                client.get(&["plugins", name])?
+            }
         }
         PluginCommand::Remove { name, version: None } => client.delete(&["plugins", name])?,
         PluginCommand::Remove { name, version: Some(version) } => {
             client.delete(&["plugins", name, "versions", version])?
         }
     };
-    if api.json || matches!(command, PluginCommand::Settings { .. }) {
+    if api.json {
         return output::json(&answer);
     }
     output::print(&match command {
         PluginCommand::Load { .. } => loaded(&answer),
-        PluginCommand::List => list(&answer),
+        PluginCommand::List => list(&answer) + &refused(&client.get(&["refused-files"])?),
+        PluginCommand::Settings { .. } => {
+            device::settings(answer.get("settings").unwrap_or(&Value::Null))
+        }
         PluginCommand::Show { .. } => details(&answer),
-        PluginCommand::Remove { name, version: None } => format!("{name} is removed\n"),
+        PluginCommand::Remove { name, version: None } => format!(
+            "{name} is removed with all its versions; its settings and what it keeps for devices \
+             stay, for when it is loaded again\n"
+        ),
         PluginCommand::Remove { name, version: Some(version) } => {
             format!("the version {version} of {name} is removed\n")
         }
@@ -193,6 +205,13 @@ fn list(answer: &Value) -> String {
         ]
     });
     table(&std::iter::once(head.to_vec()).chain(rows).collect::<Vec<_>>())
+}
+
+/// What of the plugin folder was not taken.
+fn refused(answer: &Value) -> String {
+    let files = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+    let line = |it: &Value| format!("not loaded: {}: {}\n", text(it, "file"), text(it, "why"));
+    files.iter().map(line).collect()
 }
 
 /// The version of a plugin that serves all devices, or those that have no part in a trial.
@@ -250,6 +269,9 @@ fn details(plugin: &Value) -> String {
     for (name, action) in actions.into_iter().flatten() {
         lines.push_str(&format!("  {name}: {}\n", text(action, "description")));
     }
+    lines.push_str(&format!("{}\n", bold("settings")));
+    let settings = device::settings(plugin.get("settings").unwrap_or(&Value::Null));
+    settings.lines().skip(1).for_each(|it| lines.push_str(&format!("  {it}\n")));
     lines.push_str(&format!("{}\n  {}\n", bold("imports"), list("imports").join(" ")));
     lines.push_str(&format!("{}\n", bold("limits")));
     let limits = plugin.get("limits").and_then(Value::as_object);
@@ -258,7 +280,8 @@ fn details(plugin: &Value) -> String {
     }
     lines.push('\n');
     let head = [
-        "VERSION", "DIGEST", "LOADED", "BY", "SERVES", "RUNS", "RPCS", "FAULTS", "BUSY S", "MEMORY",
+        "VERSION", "DIGEST", "LOADED", "BY", "SERVES", "SESSIONS", "RUNS", "RPCS", "FAULTS",
+        "BUSY S", "MEMORY",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     let versions = plugin.get("versions").and_then(Value::as_array);
@@ -271,6 +294,7 @@ fn details(plugin: &Value) -> String {
             text(it, "loaded").get(..19).unwrap_or_default().to_owned(),
             text(it, "loaded_by").to_owned(),
             if serves { "yes" } else { "no" }.to_owned(),
+            number(it, "sessions").to_string(),
             number(it, "runs").to_string(),
             number(it, "rpcs").to_string(),
             faults(it).to_string(),

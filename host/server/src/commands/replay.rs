@@ -28,6 +28,10 @@ pub(crate) struct ReplayArguments {
     /// Differences that are printed; all are counted.
     #[arg(long, default_value_t = 50)]
     show: usize,
+    /// Fail where anything is different, was not recorded or could not be run, and where nothing was:
+    /// for a script.
+    #[arg(long)]
+    strict: bool,
     #[command(flatten)]
     api: ApiArguments,
 }
@@ -51,6 +55,10 @@ struct Found {
 pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
     let client = Client::new(&arguments.api)?;
     let since = arguments.since.as_deref().map(super::since).transpose()?;
+    if let Some(device) = &arguments.device {
+        // A slip in the id would look as if nothing had been recorded.
+        client.get(&["devices", device])?;
+    }
     let plugin = load(&arguments.plugin, Compiling::Once)?;
     let runtime = runtime()?;
     let mut found = Found { show: arguments.show, ..Found::default() };
@@ -77,7 +85,8 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
                     let is_the_same = session.digest == plugin.digest;
                     if is_the_same { then } else { then.at_least(plugin.limits()) }
                 });
-                let replayed = runtime.block_on(replay(plugin.clone(), transcript, limits));
+                let replayed =
+                    runtime.block_on(replay(plugin.clone(), transcript, &session.digest, limits));
                 found.take(&session, transcript.hook.name(), replayed);
             }
         }
@@ -89,9 +98,14 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
     }
     let version = &plugin.manifest.version;
     if arguments.api.json {
-        return output::json(&found.json(&plugin.manifest.name, version));
+        output::json(&found.json(&plugin.manifest.name, version))?;
+    } else {
+        output::print(&found.text(&plugin.manifest.name, version));
     }
-    output::print(&found.text(&plugin.manifest.name, version));
+    if arguments.strict {
+        anyhow::ensure!(found.runs > 0, "nothing was recorded, so nothing is shown to be the same");
+        anyhow::ensure!(found.same == found.runs, "not everything is the same");
+    }
     Ok(())
 }
 

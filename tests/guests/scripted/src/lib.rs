@@ -32,7 +32,7 @@ impl Plugin for Scripted {
         Manifest::new(black_box(NAME), black_box(VERSION))
             .description("Does what the product class says")
             .serves(Matcher::new().manufacturer("Guest"))
-            .settings(settings_schema(), json!({ "greeting": "default" }))
+            .settings(settings_schema(), json!({ "greeting": "hello:unset" }))
             .action(
                 "echo",
                 "Answers with what it is told",

@@ -1,0 +1,55 @@
+//! What a plugin was told, asked and did, for people.
+
+use std::collections::VecDeque;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use serde_json::Value;
+use trellis_rehearsal::show_transcript;
+use trellis_session::SessionTranscript;
+
+use crate::client::Client;
+use crate::output::bold;
+
+/// The last transcripts of a device that the server keeps, the oldest first.
+pub(super) fn last(
+    client: &Client,
+    device: &str,
+    since: Option<Timestamp>,
+    count: usize,
+) -> anyhow::Result<Value> {
+    let since = since.as_ref().map(ToString::to_string);
+    let mut last = VecDeque::new();
+    let mut after: Option<String> = None;
+    loop {
+        let wanted =
+            [("device", Some(device)), ("since", since.as_deref()), ("after", after.as_deref())];
+        let mut page = client.query(&["transcripts"], &wanted)?;
+        let found = page.get_mut("transcripts").and_then(Value::as_array_mut);
+        last.extend(found.map(std::mem::take).unwrap_or_default());
+        last.drain(..last.len().saturating_sub(count));
+        after = page.get("next").and_then(Value::as_str).map(str::to_owned);
+        if after.is_none() {
+            return Ok(last.into_iter().collect());
+        }
+    }
+}
+
+/// Transcripts, a line for each thing.
+pub(super) fn shown(transcripts: &Value) -> anyhow::Result<String> {
+    let sessions: Vec<SessionTranscript> = serde_json::from_value(transcripts.clone())
+        .context("the server's transcripts are of another version than this program")?;
+    if sessions.is_empty() {
+        return Ok("none is kept; [plugins.transcripts] hours says how long they are\n".to_owned());
+    }
+    let session = |it: &SessionTranscript| {
+        let began = Timestamp::from_millisecond(it.began_ms).unwrap_or_default();
+        let head = format!("{began:.0}  {} {}", it.plugin, it.version);
+        let run = |run: &trellis_plugin_host::Transcript| {
+            let cut = if run.is_cut { "  (it was too large to be kept whole)\n" } else { "" };
+            show_transcript(run) + cut
+        };
+        format!("{}\n{}", bold(&head), it.runs.iter().map(run).collect::<String>())
+    };
+    Ok(sessions.iter().map(session).collect::<Vec<_>>().join("\n"))
+}
