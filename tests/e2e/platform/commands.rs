@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{Server, guest, guests, key};
+use crate::server::{Server, guest, guests, key, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_holds_for_a_tag_is_set_and_shown_on_the_command_line() {
@@ -61,6 +61,26 @@ async fn faults_of_all_devices_are_listed_and_those_of_one_plugin_and_one_time()
         after = format!("&after={next}");
     }
     assert_eq!(found, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plugin_did_in_the_last_sessions_of_a_device_is_printed() {
+    let server = Server::start(&guests());
+    let mut cpe = guest("remember", 1);
+    let device = key(&cpe).to_string();
+    let (ok, text) = server.trellis(&["device", "transcript", &device]);
+    assert!(!ok && text.contains("there is no such device"), "{text}");
+    for _ in 0..3 {
+        cpe.session(&server.url()).await.expect("a session");
+    }
+    until("the transcripts are kept", || super::replay::kept(&server) == 3);
+    let (ok, text) = server.trellis(&["device", "transcript", &device, "--last", "2"]);
+    assert!(ok && text.matches("scripted 7.0.1").count() == 2, "{text}");
+    for wanted in ["provision", "> GetParameterValues", "fact guest.sessions = 3", "= ok"] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    let (ok, text) = server.trellis(&["device", "transcript", &device, "--since", "0s"]);
+    assert!(ok && text.contains("none is kept"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,15 @@ use crate::server::{Server, guest, guests, key};
 async fn a_device_goes_before_a_tag_a_tag_before_the_plugin_and_each_can_be_taken_back() {
     let server = Server::with_config(
         &guests(),
-        "[plugins.settings.scripted]\ngreeting = \"from the file\"\n",
+        "[plugins.settings.scripted]\ngreeting = \"from the file\"\n\
+         [plugins.for.ghost]\nlimits = { rpcs = 5 }\n",
     );
+    assert!(server.log_text().contains("speaks of a plugin that is not there"));
+    for arguments in [["plugin", "settings", "scripted"], ["plugin", "show", "scripted"]] {
+        let (ok, text) = server.trellis(&arguments);
+        let line = text.lines().find(|line| line.contains("/greeting")).unwrap_or_default();
+        assert!(ok && line.ends_with("configuration"), "{text}");
+    }
     let mut cpe = guest("settings", 1);
     cpe.session(&server.url()).await.expect("a session");
     let device = key(&cpe).to_string();

@@ -70,6 +70,8 @@ async fn a_pinned_version_stays_and_one_that_serves_nobody_can_be_removed() {
     let server = Server::start(&guests());
     let (ok, text) = server.trellis(&["plugin", "pin", "scripted", "7.0.1"]);
     assert!(ok && text.contains("pinned"), "{text}");
+    let (ok, text) = server.trellis(&["plugin", "pin", "scripted", "7.1.1"]);
+    assert!(!ok && text.contains("it has 7.0.1 ("), "{text}");
     let (_, loaded) = server.api("POST", "/plugins", &version("7.0.2", false));
     assert_eq!(loaded["outcome"], "kept");
     assert_eq!(served_by(&server, 1).await, "7.0.1");
@@ -118,11 +120,15 @@ async fn a_file_put_into_the_folder_takes_over_and_a_bad_one_changes_nothing() {
     until("the first version serves", || shows("7.0.1"));
     file(folder.path(), "two.wasm", b"\0asm, and nothing more");
     until("the bad file is reported", || server.log_text().contains("two.wasm: it is not"));
+    let listed = || server.trellis(&["plugin", "list"]).1;
+    until("the bad file is listed", || listed().contains("two.wasm: it is not a WebAssembly"));
     file(folder.path(), "one.wasm", &version("7.0.2", false));
     until("the second version serves", || shows("7.0.2"));
     assert_eq!(served_by(&server, 1).await, "7.0.2");
     std::fs::remove_file(folder.path().join("one.wasm")).expect("removed");
     assert_eq!(served_by(&server, 2).await, "7.0.2", "a file that is gone takes nothing away");
+    std::fs::remove_file(folder.path().join("two.wasm")).expect("removed");
+    until("nothing bad is there", || !listed().contains("not loaded"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
