@@ -22,6 +22,7 @@
 
 mod calls;
 mod device;
+mod transcript;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -65,6 +66,7 @@ pub struct Bench {
     deadlines: BTreeMap<String, u64>,
     facts: BTreeMap<String, Fact>,
     log: Vec<String>,
+    transcript: String,
 }
 
 /// What the device has told.
@@ -132,6 +134,7 @@ impl Bench {
             deadlines: BTreeMap::new(),
             facts: BTreeMap::new(),
             log: Vec::new(),
+            transcript: String::new(),
         }
     }
 
@@ -220,6 +223,9 @@ impl Bench {
         }
         self.rpcs.clear();
         self.memory_writes = 0;
+        let told: Vec<&str> = self.told.events.iter().map(|event| event.code.as_str()).collect();
+        let gap = if self.transcript.is_empty() { "" } else { "\n" };
+        self.note(&format!("{gap}session {}", told.join(", ")));
         self
     }
 
@@ -253,7 +259,9 @@ impl Bench {
 
     /// Runs the plugin's turn. An error is the text that the server would store.
     pub fn run<P: Plugin>(&mut self) -> Result<(), String> {
+        self.note("provision");
         let result = self.with(Reach::Device, crate::__provision::<P>, &P::manifest());
+        self.note_end(&result);
         self.tells_again = result.is_err();
         if result.is_ok() {
             // Actions come after that, and are not told a second time.
@@ -272,8 +280,15 @@ impl Bench {
         }
         let arguments = arguments.to_string();
         let call = || crate::__action::<P>(name, &arguments);
-        let result = self.with(Reach::Device, call, &manifest)?;
-        serde_json::from_str(&result).map_err(|error| error.to_string())
+        self.note(&format!("action {name} {arguments}"));
+        let result = self.with(Reach::Device, call, &manifest);
+        let result =
+            result.and_then(|json| serde_json::from_str(&json).map_err(|error| error.to_string()));
+        match &result {
+            Ok(answer) => self.note(&format!("  = answered {answer}")),
+            Err(why) => self.note(&format!("  = failed: {why}")),
+        }
+        result
     }
 
     /// Asks the plugin whether the device may come in. Everybody may where the manifest does not
@@ -283,7 +298,8 @@ impl Bench {
         if !manifest.does_admit() {
             return Admission::Accept;
         }
-        match self.with(Reach::AtInform, crate::__admit::<P>, &manifest) {
+        self.note("admit");
+        let decision = match self.with(Reach::AtInform, crate::__admit::<P>, &manifest) {
             Admission::Refuse { code, text } if !REFUSALS.iter().any(|it| it.contains(&code)) => {
                 Admission::Refuse { code: REQUEST_DENIED, text }
             }
@@ -291,7 +307,13 @@ impl Bench {
                 self.tells_again |= matches!(decision, Admission::Quarantine(_));
                 decision
             }
-        }
+        };
+        self.note(&match &decision {
+            Admission::Accept => "  = accepted".to_owned(),
+            Admission::Refuse { code, text } => format!("  = refused {code} {text}"),
+            Admission::Quarantine(why) => format!("  = quarantined: {why}"),
+        });
+        decision
     }
 
     /// Lets time pass until the first of the deadlines, and calls the plugin for it. `None` where
@@ -304,7 +326,9 @@ impl Bench {
         self.rpcs.clear();
         // The device is not there to tell of anything; what it has told waits for its next session.
         let told = std::mem::take(&mut self.told);
+        self.note(&format!("\nexpired {name}"));
         let result = self.with(Reach::Nobody, || crate::__expired::<P>(&name), &P::manifest());
+        self.note_end(&result);
         self.told = told;
         Some(result)
     }
@@ -370,9 +394,13 @@ impl Bench {
             Reach::Nobody => return refused("the device is not there"),
         }
         let ordered = self.faults.iter().position(|(request, _)| text.starts_with(request));
+        self.note(&format!("  > {text}"));
         self.rpcs.push(text);
         match ordered.and_then(|position| self.faults.remove(position)) {
-            Some((_, code)) => Err(fault(code)),
+            Some((_, code)) => {
+                self.note(&format!("  < fault {code}"));
+                Err(fault(code))
+            }
             None => Ok(()),
         }
     }
@@ -400,6 +428,7 @@ impl Bench {
     fn remember(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), String> {
         self.may_keep()?;
         self.memory_writes = self.memory_writes.saturating_add(1);
+        self.note_memory(key, value);
         match value {
             Some(value) => drop(self.memory.insert(key.to_owned(), value.to_vec())),
             None => drop(self.memory.remove(key)),
@@ -411,12 +440,14 @@ impl Bench {
         self.may_keep()?;
         let soonest = self.now.saturating_add(WOKEN_AGAIN_MIN);
         let at = if self.reach == Reach::Nobody { at.max(soonest) } else { at };
+        self.note(&format!("  deadline {name} at {at}"));
         self.deadlines.insert(name.to_owned(), at);
         Ok(())
     }
 
     fn publish(&mut self, name: &str, value: Option<&Fact>) -> Result<(), String> {
         self.may_keep()?;
+        self.note_fact(name, value);
         match value {
             Some(value) => drop(self.facts.insert(name.to_owned(), value.clone())),
             None => drop(self.facts.remove(name)),

@@ -166,6 +166,7 @@ answers! {
     fn set(bench, name: &str, at: u64) -> Result<(), String> { bench.set_deadline(name, at) }
     fn clear(bench, name: &str) {
         if bench.may_keep().is_ok() {
+            bench.note(&format!("  deadline {name} cleared"));
             bench.deadlines.remove(name);
         }
     }
@@ -205,5 +206,14 @@ answers! {
 
 answers! {
     mod log use {};
-    fn write(bench, level: Level, message: &str) { bench.log.push(format!("{level:?} {message}")); }
+    fn write(bench, level: Level, message: &str) {
+        let name = match level {
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        };
+        bench.note(&format!("  log {name}: {message}"));
+        bench.log.push(format!("{level:?} {message}"));
+    }
 }

@@ -45,6 +45,48 @@ impl Plugin for Curious {
 }
 
 #[test]
+fn a_transcript_has_all_that_a_plugin_did_and_is_compared_line_by_line() {
+    let mut bench = Bench::new("Device.");
+    bench.parameter("Device.A", "string", "a");
+    bench.session(&["1 BOOT"], &[]);
+    bench.run::<Curious>().unwrap_err();
+    bench.action::<Curious>("known", &json!({})).unwrap();
+    bench.expire::<Curious>();
+    bench.session(&["2 PERIODIC"], &[]);
+    bench.admit::<Curious>();
+    let wanted = "session 1 BOOT
+provision
+  fact some.fact = 1
+  > GetParameterValues Device.A
+  remember key = 1
+  deadline soon at 1800000001
+  = failed: memory true, deadline true, fact true, asked true
+action known {}
+  = answered \"known\"
+
+expired soon
+  fact some.fact = 1
+  remember key = 1
+  deadline soon at 1800000011
+  = failed: memory true, deadline true, fact true, asked false
+
+session 2 PERIODIC, 1 BOOT
+admit
+  = quarantined: memory false, deadline false
+";
+    assert_eq!(bench.transcript(), wanted);
+    let file = std::env::temp_dir().join(format!("trellis-bench-{}.txt", std::process::id()));
+    std::fs::write(&file, wanted).unwrap();
+    assert_eq!(bench.expect(&file), Ok(()));
+    std::fs::write(&file, wanted.replace("= quarantined", "= accepted")).unwrap();
+    let error = bench.expect(&file).unwrap_err();
+    std::fs::remove_file(&file).unwrap();
+    assert!(error.contains(":19 has\n    = accepted: memory"), "{error}");
+    let error = bench.expect(&file).unwrap_err();
+    assert!(error.contains("TRELLIS_UPDATE=1"), "{error}");
+}
+
+#[test]
 fn each_hook_can_do_what_it_can_do_on_the_server_and_no_more() {
     let mut bench = Bench::new("Device.");
     bench.parameter("Device.A", "string", "a");

@@ -78,13 +78,20 @@ fn test_refuses_settings_actions_and_devices_that_do_not_fit() {
     let folder = tempfile::tempdir().expect("a folder");
     let device = file(folder.path(), "device.json", DEVICE.as_bytes());
     let bad = file(folder.path(), "bad.json", b"{\"parameters\": {}}");
+    let number = file(folder.path(), "number.json", b"{\"parameters\": {\"Device.X\": 1}}");
     let plugin = file(folder.path(), "scripted.wasm", &version("7.0.1", false));
-    let [plugin, device, bad] = [&plugin, &device, &bad].map(|it| it.to_str().expect("a path"));
+    let [plugin, device, bad, number] =
+        [&plugin, &device, &bad, &number].map(|it| it.to_str().expect("a path"));
     for (arguments, wanted) in [
         (["--device", bad, "--action", "echo"], "it has no parameters"),
         (["--device", device, "--settings", "{\"greeting\":5}"], "/greeting"),
         (["--device", device, "--action", "echo={}"], "text"),
         (["--device", device, "--action", "none={}"], "has no action \"none\""),
+        (["--device", number, "--action", "echo"], "a parameter is a text"),
+        (
+            ["--device", device, "--events", "BOOT"],
+            "\"BOOT\" is no event code; there are \"0 BOOTSTRAP\"",
+        ),
     ] {
         let (ok, text) = trellis(&[&["plugin", "test", plugin][..], &arguments].concat());
         assert!(!ok && text.contains(wanted), "{wanted}: {text}");
@@ -92,6 +99,11 @@ fn test_refuses_settings_actions_and_devices_that_do_not_fit() {
     let action = "echo={\"text\":\"hi\"}";
     let (ok, text) = trellis(&["plugin", "test", plugin, "--device", device, "--action", action]);
     assert!(ok && text.contains("answered {\"echo\":\"hi\"}"), "{text}");
+    let (ok, text) = trellis(&["plugin", "test", plugin, "--device", device, "--json"]);
+    let sessions: serde_json::Value =
+        serde_json::from_str(&text[text.find('[').expect("JSON")..]).expect("JSON");
+    assert!(ok && sessions[1]["events"][0] == "2 PERIODIC", "{text}");
+    assert_eq!(sessions[0]["runs"][0]["hook"], "Provision", "{text}");
 }
 
 #[test]

@@ -35,6 +35,8 @@ fn the_action_holds_until_the_next_session() {
     bench.session(&[event::PERIODIC], &[]);
     bench.run::<Wifi>().unwrap();
     assert_eq!(bench.value(SSID), Some("Trellis"));
+    // The whole of it, against a file; `TRELLIS_UPDATE=1 cargo test` writes it.
+    bench.expect("src/transcript.txt").unwrap();
 }
 
 #[test]
