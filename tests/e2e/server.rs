@@ -55,6 +55,23 @@ impl Server {
         Self::begin(folder, plugins, config)
     }
 
+    /// Starts a server with a command for a shell, which has the data and the plugins in this folder.
+    pub(crate) fn with_command(folder: TempDir, command: &str) -> Self {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &format!("exec {command}")]);
+        // As `launch` has it.
+        for (name, value) in [
+            ("TRELLIS_CWMP__LISTEN", "127.0.0.1:0"),
+            ("TRELLIS_OPERATOR__LISTEN", "127.0.0.1:0"),
+            ("TRELLIS_LOG__FORMAT", "json"),
+        ] {
+            shell.env(name, value);
+        }
+        let (child, address, operator) = ready(shell, folder.path(), 0);
+        let plugins = folder.path().join("plugins");
+        Self { child, folder, address, operator, plugins, starts: 1 }
+    }
+
     /// Starts a server that has compiled nothing yet.
     pub(crate) fn cold(plugins: &Path) -> Self {
         Self::begin(tempfile::tempdir().expect("a folder"), plugins, "")
@@ -250,10 +267,8 @@ impl Drop for Server {
 }
 
 fn launch(folder: &Path, plugins: &Path, number: usize) -> (Child, String, String) {
-    let log = folder.join(format!("log-{number}"));
-    let file = std::fs::File::create(&log).expect("a file");
-    let output = std::fs::File::options().create(true).append(true).open(folder.join("output"));
-    let mut child = Command::new(env!("CARGO_BIN_EXE_trellis"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trellis"));
+    command
         .args(["serve", "--cwmp", "127.0.0.1:0", "--operator", "127.0.0.1:0"])
         .args(["--log-format", "json"])
         .args(["--log", "info,trellis_session=debug,plugin=debug"])
@@ -264,11 +279,17 @@ fn launch(folder: &Path, plugins: &Path, number: usize) -> (Child, String, Strin
         .arg("--plugins")
         .arg(plugins)
         // Sessions that a test leaves open are not waited for.
-        .env("TRELLIS_SESSION__STOP_SECONDS_MAX", "3")
-        .stdout(output.expect("a file"))
-        .stderr(file)
-        .spawn()
-        .expect("the server starts");
+        .env("TRELLIS_SESSION__STOP_SECONDS_MAX", "3");
+    ready(command, folder, number)
+}
+
+/// Starts a server and waits until it is ready.
+fn ready(mut command: Command, folder: &Path, number: usize) -> (Child, String, String) {
+    let log = folder.join(format!("log-{number}"));
+    let file = std::fs::File::create(&log).expect("a file");
+    let output = std::fs::File::options().create(true).append(true).open(folder.join("output"));
+    let started = command.stdout(output.expect("a file")).stderr(file).spawn();
+    let mut child = started.expect("the server starts");
     let deadline = Instant::now() + WAIT_MAX;
     loop {
         let text = std::fs::read_to_string(&log).unwrap_or_default();

@@ -181,7 +181,8 @@ async fn watch_folder(
         let watching = trellis_catalog::watch(catalog.clone(), folder.clone(), stop.clone()).await;
         Some(
             watching
-                .with_context(|| format!("cannot read the plugin folder {}", folder.display()))?,
+                .with_context(|| format!("cannot read the plugin folder {}", folder.display()))
+                .context("make it, or name another one with --plugins or [plugins] folder")?,
         )
     } else {
         None

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::replay::{kept, replayed};
-use crate::server::{Server, until};
+use crate::server::{Server, built, until};
 
 const LANGUAGES: [&str; 4] = ["rust", "javascript", "python", "c"];
 
@@ -54,17 +54,67 @@ fn the_same_plugin_does_the_same_in_every_language() {
     }
 }
 
+#[test]
+fn the_workflow_that_ships_does_what_its_transcript_says() {
+    let folder = root().join("plugins/examples/firmware");
+    let readme = std::fs::read_to_string(folder.join("README.md")).expect("the file");
+    let commands = blocks(&readme).first().expect("commands").1;
+    let (_, test) = commands.split_once("trellis plugin test build/firmware.wasm").expect("it");
+    let output = Command::new("bash")
+        .args(["-euc", &format!("exec \"$0\" plugin test \"$1\" {test}")])
+        .arg(env!("CARGO_BIN_EXE_trellis"))
+        .arg(built("examples").join("firmware/firmware.wasm"))
+        .current_dir(folder)
+        .output()
+        .expect("bash runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("as expected by"), "{text}");
+}
+
 /// A shell with the programs that were built and a server to speak to.
 struct Terminal {
     server: Server,
     programs: tempfile::TempDir,
-    _plugins: tempfile::TempDir,
+    /// What is done before each command.
+    before: String,
+    _plugins: Option<tempfile::TempDir>,
 }
 
 impl Terminal {
     fn open() -> Self {
         let plugins = tempfile::tempdir().expect("a folder");
+        let before = format!(
+            "export PATH={}:$PATH TRELLIS_API=http://127.0.0.1:7557 TRELLIS_TOKEN=trellis_...",
+            Self::built().display()
+        );
         let server = Server::start(plugins.path());
+        Self { _plugins: Some(plugins), ..Self::of(server, &before) }
+    }
+
+    /// With these commands of the page, of which one starts the server and others say where it is.
+    fn of_page(commands: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        // Folders and ports are a test's own.
+        let own = |command: &str| {
+            let command =
+                command.replace("target/debug/", &format!("{}/", Self::built().display()));
+            command.replace("/tmp/trellis-", &format!("{}/", folder.path().display()))
+        };
+        let part = |begin: &str| {
+            let found = commands.iter().filter(|it| it.starts_with(begin));
+            found.map(|it| own(it)).collect::<Vec<_>>().join("\n")
+        };
+        let (makes, serves, exports) = (part("mkdir "), part("target/"), part("export "));
+        // The one that is left was run to build this test.
+        let left = commands.len()
+            - [&makes, &serves, &exports].map(|it| it.lines().count()).iter().sum::<usize>();
+        assert!(left == 1 && commands.contains(&"cargo build"), "nothing runs one of {commands:?}");
+        let made = Command::new("bash").args(["-euc", &makes]).status();
+        assert!(made.expect("bash runs").success(), "{makes}");
+        Self::of(Server::with_command(folder, &serves), &exports)
+    }
+
+    fn of(server: Server, before: &str) -> Self {
         // A device that is told nothing else calls where the server listens by default.
         let programs = tempfile::tempdir().expect("a folder");
         let cpe = format!(
@@ -75,7 +125,11 @@ impl Terminal {
         std::fs::write(programs.path().join("cpe"), cpe).expect("written");
         let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(programs.path().join("cpe"), executable).expect("executable");
-        Self { server, programs, _plugins: plugins }
+        // Where a page has the ports and the token of its reader's server.
+        let before = before
+            .replace("127.0.0.1:7557", server.operator())
+            .replace("trellis_...", &server.token());
+        Self { server, programs, before, _plugins: None }
     }
 
     fn built() -> PathBuf {
@@ -85,16 +139,13 @@ impl Terminal {
 
     /// Runs commands and returns what they print.
     fn run(&self, commands: &str, target: Option<&Path>) -> String {
-        let path = std::env::var("PATH").expect("a path");
-        let path = format!("{}:{}:{path}", self.programs.path().display(), Self::built().display());
+        let programs = self.programs.path().display();
         let mut shell = Command::new("bash");
         shell
             // As on a terminal, where both streams are one.
-            .args(["-euo", "pipefail", "-c", &format!("exec 2>&1\n{commands}")])
+            .args(["-euo", "pipefail", "-c"])
+            .arg(format!("exec 2>&1\n{}\nPATH={programs}:$PATH\n{commands}", self.before))
             .current_dir(root())
-            .env("PATH", &path)
-            .env("TRELLIS_API", format!("http://{}", self.server.operator()))
-            .env("TRELLIS_TOKEN", self.server.token())
             .env_remove("CARGO_TARGET_DIR");
         if let Some(target) = target {
             shell.env("CARGO_TARGET_DIR", target);
@@ -283,8 +334,14 @@ async fn every_command_of_the_newcomers_page_works_and_prints_what_the_page_show
         return;
     }
     let page = std::fs::read_to_string(root().join("docs/plugins.md")).expect("the page");
-    let terminal = Terminal::open();
     let blocks = blocks(&page);
+    let consoles = blocks.iter().filter(|(language, _)| *language == "console");
+    let commands = consoles.flat_map(|(_, block)| block.lines());
+    let commands: Vec<&str> = commands
+        .filter_map(|line| line.strip_prefix("$ "))
+        .filter(|line| !EVERY_HOOK.iter().any(|it| line.starts_with(it)))
+        .collect();
+    let terminal = Terminal::of_page(&commands);
     let mut followed = blocks.iter().skip(1).map(Some).chain([None]);
     let (mut run, mut compared) = (0, 0);
     for (language, block) in &blocks {
@@ -299,17 +356,8 @@ async fn every_command_of_the_newcomers_page_works_and_prints_what_the_page_show
                         .unwrap_or_else(|why| panic!("{block}\n{text}\n{why}:\n{printed}"));
                 }
             }
-            // What builds the programs and starts the server, as it is done here.
-            "console" => {
-                for line in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
-                    let is_known = line == "cargo build"
-                        || line.starts_with("target/debug/trellis serve --data ")
-                        || line.starts_with("export ")
-                        || EVERY_HOOK.iter().any(|it| line.starts_with(it));
-                    assert!(is_known, "nothing runs {line:?}");
-                }
-            }
-            "text" | "json" | "rust" | "javascript" | "python" | "c" | "wit" => {}
+            // What opened the terminal, and what another test runs.
+            "console" | "text" | "json" | "rust" | "javascript" | "python" | "c" | "wit" => {}
             other => panic!("what is a block of {other:?}?"),
         }
     }

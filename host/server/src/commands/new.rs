@@ -125,7 +125,7 @@ pub(crate) fn new(arguments: &NewArguments) -> anyhow::Result<()> {
         let file = Contract::get(&path).context("the contract is not complete")?;
         write(&contract.join(&*path), &file.data)?;
     }
-    let shown = folder.display();
+    let shown = in_shell(&folder);
     let native = match arguments.lang {
         Language::Rust => format!("  (cd {shown} && cargo test)\n"),
         _ => String::new(),
@@ -137,9 +137,16 @@ pub(crate) fn new(arguments: &NewArguments) -> anyhow::Result<()> {
          --action 'set-ssid={{\"ssid\":\"Guests\"}}' --expect {shown}/expected.txt\n  \
          trellis plugin load {shown}/build/{name}.wasm\n\n\
          {shown}/README.md says what to know.\n",
-        bold(&shown.to_string()),
+        bold(&folder.display().to_string()),
     ));
     Ok(())
+}
+
+/// A path as a shell takes it.
+fn in_shell(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+~".contains(&byte);
+    if path.bytes().all(is_plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 /// A file of the example under the plugin's own name.

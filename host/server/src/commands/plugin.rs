@@ -163,8 +163,8 @@ pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result
         }
         PluginCommand::Show { .. } => details(&answer),
         PluginCommand::Remove { name, version: None } => format!(
-            "{name} is removed with all its versions; its settings and what it keeps for devices \
-             stay, for when it is loaded again\n"
+            "{name} is removed\nits settings and what it keeps for devices stay, for when it is \
+             loaded again\n"
         ),
         PluginCommand::Remove { name, version: Some(version) } => {
             format!("the version {version} of {name} is removed\n")
