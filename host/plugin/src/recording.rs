@@ -5,7 +5,7 @@
 //! are recorded by name, and what they read is in [`Context`]. So a later run of the same version
 //! over the same recording does the same.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use trellis_cwmp::{Message, OpResultStruct, ParameterList};
 
@@ -68,12 +68,19 @@ pub(crate) struct Recorder(Arc<Mutex<Tape>>);
 
 struct Tape {
     calls: Vec<Call>,
+    /// Whether more is recorded than what is heard over HTTP, which may name secrets.
+    is_recording: bool,
     /// How many bytes there is room for yet.
     room: usize,
     is_cut: bool,
     /// How much was heard over HTTP, in bytes and requests.
     heard: usize,
+    /// Whether there was no room for some of that.
+    has_missed: bool,
 }
+
+/// What is remembered of HTTP where nothing is recorded, in bytes: as much as is recorded by default.
+const HEARD_BYTES: usize = 256 << 10;
 
 /// Where an exchange is recorded, for what becomes of it.
 #[derive(Clone)]
@@ -101,14 +108,21 @@ impl Tape {
 impl Recorder {
     /// With room for so many bytes; without any, nothing is recorded.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        let tape = Tape { calls: Vec::new(), room: bytes_max, is_cut: bytes_max == 0, heard: 0 };
-        Self(Arc::new(Mutex::new(tape)))
+        let is_recording = bytes_max > 0;
+        Self(Arc::new(Mutex::new(Tape {
+            calls: Vec::new(),
+            is_recording,
+            room: if is_recording { bytes_max } else { HEARD_BYTES },
+            is_cut: false,
+            heard: 0,
+            has_missed: false,
+        })))
     }
 
     /// Notes a call. What it costs is not made where there is no room.
     pub(crate) fn note(&self, bytes: usize, call: impl FnOnce() -> Call) {
-        let mut tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if tape.take(bytes.saturating_add(size_of::<Call>())) {
+        let mut tape = self.lock();
+        if tape.is_recording && tape.take(bytes.saturating_add(size_of::<Call>())) {
             tape.calls.push(call());
         }
     }
@@ -116,36 +130,47 @@ impl Recorder {
     /// Notes an exchange that goes on.
     pub(crate) fn note_exchange(&self, exchange: Exchange) -> ExchangeRecorder {
         let bytes = exchange.url.len() + exchange.body.as_bytes().len() + size_of::<Exchange>();
-        self.note(bytes, || Call::Http(Box::new(exchange)));
-        let mut tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tape = self.lock();
+        if tape.take(bytes.saturating_add(size_of::<Call>())) {
+            tape.calls.push(Call::Http(Box::new(exchange)));
+        } else {
+            tape.has_missed = true;
+        }
         tape.heard = tape.heard.saturating_add(1);
         ExchangeRecorder { recorder: self.clone(), place: tape.calls.len().wrapping_sub(1) }
     }
 
     /// How much was heard over HTTP so far, in bytes and requests.
     pub(crate) fn heard(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).heard
+        self.lock().heard
     }
 
-    /// The requests over HTTP so far.
-    pub(crate) fn exchanges(&self) -> Vec<Exchange> {
-        let tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The requests over HTTP so far; `None` where there was no room for all that was heard.
+    pub(crate) fn exchanges(&self) -> Option<Vec<Exchange>> {
+        let tape = self.lock();
         let exchange = |call: &Call| match call {
             Call::Http(exchange) => Some((**exchange).clone()),
             _ => None,
         };
-        tape.calls.iter().filter_map(exchange).collect()
+        (!tape.has_missed).then(|| tape.calls.iter().filter_map(exchange).collect())
     }
 
     /// Whether there is room for so many bytes.
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
-        let tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        !tape.is_cut && tape.room >= bytes
+        let tape = self.lock();
+        tape.is_recording && !tape.is_cut && tape.room >= bytes
     }
 
     /// Leaves out what comes from now on.
     pub(crate) fn cut(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).cut();
+        let mut tape = self.lock();
+        if tape.is_recording {
+            tape.cut();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tape> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The recording of a run.
@@ -155,7 +180,7 @@ impl Recorder {
         context: Context,
         outcome: Result<Answer, (FaultKind, String)>,
     ) -> Recording {
-        let mut tape = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tape = self.lock();
         let is_cut = std::mem::replace(&mut tape.is_cut, true);
         let used = context.record_bytes.saturating_sub(tape.room);
         let bytes = size_of::<Context>() + used + begun_with(&hook, &context) + answered(&outcome);
@@ -166,11 +191,11 @@ impl Recorder {
 impl ExchangeRecorder {
     /// Notes what became of the exchange.
     pub(crate) fn note(&self, bytes: usize, change: impl FnOnce(&mut Exchange)) {
-        let mut tape = self.recorder.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tape = self.recorder.lock();
         tape.heard = tape.heard.saturating_add(bytes);
-        if tape.take(bytes)
-            && let Some(Call::Http(exchange)) = tape.calls.get_mut(self.place)
-        {
+        if !tape.take(bytes) {
+            tape.has_missed = true;
+        } else if let Some(Call::Http(exchange)) = tape.calls.get_mut(self.place) {
             change(exchange);
         }
     }

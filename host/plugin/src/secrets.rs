@@ -27,6 +27,10 @@ pub(crate) struct Secrets {
     finder: Option<Scrubber>,
 }
 
+/// What is shown where more was heard over HTTP than can be looked through for secrets.
+const UNHEARD: &str = "(left out: this run has heard more over HTTP than [plugins.transcripts] \
+                       run-bytes-max, and it may name secrets)";
+
 /// How often one run looks through what may name secrets.
 const LOOKS_MAX: u32 = 100;
 
@@ -158,11 +162,18 @@ impl Secrets {
         &mut self,
         text: &str,
         memory: &BTreeMap<String, Vec<u8>>,
-        heard: impl FnOnce() -> Vec<Exchange>,
+        heard: impl FnOnce() -> Option<Vec<Exchange>>,
     ) -> String {
         if self.is_overfull() || (self.finder.is_none() && !self.may_look()) {
             return LEFT_OUT.to_owned();
         }
+        if let Some(finder) = &self.finder {
+            return finder.text(text);
+        }
+        let Some(heard) = heard() else {
+            limit_reached("plugin_secrets");
+            return UNHEARD.to_owned();
+        };
         let (texts, values) = (&self.texts, &self.values);
         let finder = self.finder.get_or_insert_with(|| {
             let mut redactor = Redactor::blunt();
@@ -175,7 +186,7 @@ impl Secrets {
             for (key, value) in memory {
                 redactor.kept(key, value);
             }
-            for exchange in heard() {
+            for exchange in heard {
                 redactor.exchange(&exchange);
             }
             redactor.scrubber()

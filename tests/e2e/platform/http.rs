@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use super::replay::{kept, replayed};
 use crate::server::{Server, built, guest, key, until};
 
-/// Serves `/small`, `/endless` and `/silent`; counts who came.
+/// Serves `/small`, `/endless`, `/silent`, and `/secret/` with so many spaces; counts who came.
 async fn origin() -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let address = listener.local_addr().expect("an address").to_string();
@@ -31,6 +31,13 @@ async fn origin() -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
                     while stream.write_all(&[b'x'; 10_000]).await.is_ok() {}
                     return;
                 }
+                if let Some((_, rest)) = request.split_once("/secret/") {
+                    let spaces = rest.split(' ').next().and_then(|it| it.parse().ok());
+                    let spaces = " ".repeat(spaces.expect("a number"));
+                    let body = format!("{spaces}{{\"password\": \"{SECRET}\"}}");
+                    let _ = stream.write_all(format!("{head}\r\n{body}").as_bytes()).await;
+                    return;
+                }
                 let _ = stream
                     .write_all(format!("{head}Content-Length: 5\r\n\r\nhello").as_bytes())
                     .await;
@@ -38,6 +45,31 @@ async fn origin() -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
         }
     });
     (address, visits)
+}
+
+/// What an origin tells a plugin, and nobody else.
+const SECRET: &str = "heard-from-an-origin";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_heard_over_http_stay_out_of_the_log_though_nothing_or_not_all_is_recorded() {
+    let (host, _) = origin().await;
+    for (hours, spaces, wanted) in [
+        (72, 0, "heard {"),
+        (0, 0, "heard {"),
+        (72, 300_000, "(left out: "),
+        (0, 300_000, "(left out: "),
+    ] {
+        let (_folder, plugins) = folder();
+        let config = format!(
+            "[plugins.transcripts]\nhours = {hours}\n[plugins.for.fetcher]\n\
+             http = [\"http://{host}\"]\n[plugins.settings.fetcher]\nhost = {host:?}\n\
+             path = \"/secret/{spaces}\"\n"
+        );
+        let server = Server::with_config(&plugins, &config);
+        guest("nothing", 1).session(&server.url()).await.expect("a session");
+        until("the plugin has told of it", || server.log_text().contains(wanted));
+        assert!(!server.log_text().contains(SECRET), "{hours} {spaces}");
+    }
 }
 
 fn folder() -> (tempfile::TempDir, PathBuf) {

@@ -27,15 +27,26 @@ impl Plugin for Fetcher {
         let times = settings["times"].as_u64().unwrap_or(1);
         let mut outcome = String::new();
         for _ in 0..times {
-            outcome = fetch(&text("scheme"), &text("host"), &text("path"), &text("body"))
-                .unwrap_or_else(|error| format!("error: {error}"));
+            outcome = match fetch(&text("scheme"), &text("host"), &text("path"), &text("body")) {
+                Ok((status, body)) => {
+                    let end = body.get(body.len().saturating_sub(100)..).unwrap_or_default();
+                    cpe.log().info(format!("heard {}", String::from_utf8_lossy(end)));
+                    format!("{status} {} bytes", body.len())
+                }
+                Err(error) => format!("error: {error}"),
+            };
         }
         cpe.fact("fetched", outcome)
     }
 }
 
-/// The status and the size of what was fetched; what there is of a body is posted.
-fn fetch(scheme: &str, host: &str, path: &str, body: &str) -> core::result::Result<String, String> {
+/// The status and the body of what was fetched; what there is of a body is posted.
+fn fetch(
+    scheme: &str,
+    host: &str,
+    path: &str,
+    body: &str,
+) -> core::result::Result<(u16, Vec<u8>), String> {
     let request = OutgoingRequest::new(Fields::new());
     let sent = request.body().map_err(|()| "no body")?;
     if !body.is_empty() {
@@ -61,15 +72,15 @@ fn fetch(scheme: &str, host: &str, path: &str, body: &str) -> core::result::Resu
     let status = response.status();
     let body = response.consume().map_err(|()| "body")?;
     let stream = body.stream().map_err(|()| "stream")?;
-    let mut bytes = 0;
+    let mut bytes = Vec::new();
     loop {
         match stream.blocking_read(64 << 10) {
-            Ok(part) => bytes += part.len(),
+            Ok(part) => bytes.extend(part),
             Err(wasi::io::streams::StreamError::Closed) => break,
-            Err(error) => return Err(format!("after {bytes} bytes: {error:?}")),
+            Err(error) => return Err(format!("after {} bytes: {error:?}", bytes.len())),
         }
     }
-    Ok(format!("{status} {bytes} bytes"))
+    Ok((status, bytes))
 }
 
 trellis_plugin::export!(Fetcher);
