@@ -11,7 +11,8 @@ use trellis_cwmp::{CwmpVersion, DeviceId};
 use wasmtime::Store;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
-use wasmtime_wasi::p2::bindings::cli;
+use wasmtime_wasi::p2::bindings::{cli, random};
+use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 
 use crate::bindings::hooks::{actions, admission, expiry};
 use crate::bindings::{VendorPlugin, VendorPluginPre};
@@ -220,6 +221,9 @@ fn link(engine: &PluginEngine, component: &Component) -> wasmtime::Result<Instan
 /// and output that goes to the log. Files and sockets are not there to be imported.
 fn wasi(linker: &mut Linker<RunState>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(linker)?;
+    // Hash tables ask for these.
+    random::insecure::add_to_linker::<_, WasiRandom>(linker, RunState::random)?;
+    random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, RunState::random)?;
     cli::environment::add_to_linker::<_, WasiCli>(linker, RunState::cli)?;
     cli::exit::add_to_linker::<_, WasiCli>(linker, RunState::cli)?;
     cli::terminal_input::add_to_linker::<_, WasiCli>(linker, RunState::cli)?;

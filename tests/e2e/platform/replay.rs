@@ -81,6 +81,21 @@ async fn where_a_new_version_decides_otherwise_old_and_new_are_shown_side_by_sid
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hash_tables_are_seeded_otherwise_in_each_run_and_the_same_in_its_replay() {
+    let server = Server::start(&guests());
+    let mut hashes = std::collections::BTreeSet::new();
+    for number in 1..=3 {
+        let mut cpe = guest("hashes", number);
+        cpe.session(&server.url()).await.expect("a session");
+        hashes.insert(server.facts(&crate::server::key(&cpe), 0)["guest.hash"].clone());
+    }
+    assert_eq!(hashes.len(), 3, "{hashes:?}");
+    until("the transcripts are kept", || kept(&server) == 3);
+    let found = replayed(&server, &guests().join("scripted.wasm"));
+    assert_eq!((&found["runs"], &found["same"]), (&json!(3), &json!(3)), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_default_that_a_new_version_changes_is_a_difference_where_nobody_set_another() {
     let server = Server::start(&guests());
     let (unset, set) = (guest("settings", 1), guest("settings", 2));

@@ -3,6 +3,7 @@
 
 mod script;
 
+use std::hash::{BuildHasher, RandomState};
 use std::hint::black_box;
 
 use trellis_plugin::{
@@ -71,6 +72,8 @@ impl Plugin for Scripted {
             "four" => four(cpe),
             "script" => script::run(cpe, &settings),
             "remember" => remember(cpe),
+            // As hash tables are seeded.
+            "hashes" => cpe.fact("guest.hash", RandomState::new().hash_one("x").to_string()),
             "settings" => {
                 cpe.fact("settings.greeting", settings["greeting"].as_str().unwrap_or_default())
             }
