@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::Value as Json;
 
 use crate::bindings::trellis::acs::transfers::{AnyQueuedTransfer, TransferStatus};
-use crate::bindings::trellis::acs::types::Error as WireError;
+use crate::bindings::trellis::acs::types::{Error as WireError, ParameterValue};
 use crate::{Admission, DeviceId, Event, Fact, Fault, Manifest, Plugin, Transfer};
 
 pub(crate) use self::calls::{
@@ -223,7 +223,11 @@ impl Bench {
         }
         self.rpcs.clear();
         self.memory_writes = 0;
-        let told: Vec<&str> = self.told.events.iter().map(|event| event.code.as_str()).collect();
+        let told = self.told.events.iter().map(|event| match event.command_key.as_str() {
+            "" => event.code.clone(),
+            key => format!("{}:{key}", event.code),
+        });
+        let told: Vec<String> = told.collect();
         let gap = if self.transcript.is_empty() { "" } else { "\n" };
         self.note(&format!("{gap}session {}", told.join(", ")));
         self
@@ -326,7 +330,8 @@ impl Bench {
         self.rpcs.clear();
         // The device is not there to tell of anything; what it has told waits for its next session.
         let told = std::mem::take(&mut self.told);
-        self.note(&format!("\nexpired {name}"));
+        let gap = if self.transcript.is_empty() { "" } else { "\n" };
+        self.note(&format!("{gap}expired {name}"));
         let result = self.with(Reach::Nobody, || crate::__expired::<P>(&name), &P::manifest());
         self.note_end(&result);
         self.told = told;
@@ -385,22 +390,25 @@ impl Bench {
 
     /// Notes a request, and is the fault that was ordered for it.
     fn request(&mut self, text: String) -> Result<(), WireError> {
-        let refused = |why: &str| Err(WireError::Refused(why.to_owned()));
-        match self.reach {
-            Reach::Device => {}
-            Reach::AtInform => {
-                return refused("the device has yet to be let in: nothing can be asked of it");
-            }
-            Reach::Nobody => return refused("the device is not there"),
+        self.request_with(text, &[])
+    }
+
+    /// The same for one that sets values.
+    fn request_with(&mut self, text: String, values: &[ParameterValue]) -> Result<(), WireError> {
+        let refused = match self.reach {
+            Reach::Device => None,
+            Reach::AtInform => Some("the device has yet to be let in: nothing can be asked of it"),
+            Reach::Nobody => Some("the device is not there"),
+        };
+        self.note(&format!("  > {text}"));
+        self.note_values(values);
+        if let Some(why) = refused {
+            return self.noted(Err(WireError::Refused(why.to_owned())));
         }
         let ordered = self.faults.iter().position(|(request, _)| text.starts_with(request));
-        self.note(&format!("  > {text}"));
         self.rpcs.push(text);
         match ordered.and_then(|position| self.faults.remove(position)) {
-            Some((_, code)) => {
-                self.note(&format!("  < fault {code}"));
-                Err(fault(code))
-            }
+            Some((_, code)) => self.noted(Err(fault(code))),
             None => Ok(()),
         }
     }

@@ -15,6 +15,10 @@ use crate::catalog::{Catalog, Loaded};
 use crate::error::CatalogError;
 use crate::versions::Took;
 
+/// Files that were not taken and are shown by name, and the longest that is said of one, in bytes.
+const REFUSED_SHOWN_MAX: usize = 1_000;
+const WHY_BYTES_MAX: usize = 1_000;
+
 /// How long a folder must be quiet before its files are read: copying takes a while.
 const QUIET: Duration = Duration::from_millis(500);
 
@@ -82,6 +86,7 @@ pub async fn watch(
         };
         while stop.run_until_cancelled(next()).await.is_some() {
             if let Err(error) = look(&catalog, &folder, &mut seen).await {
+                show_refused(&catalog, [(folder.clone(), error.to_string())].into());
                 let folder = folder.display();
                 tracing::error!(%folder, %error, "the plugin folder cannot be read");
             }
@@ -162,14 +167,22 @@ async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Res
         seen.insert(path, (looks, refused));
     }
     let refused = seen.iter().filter_map(|(path, (_, refusal))| {
-        let refusal = refusal.as_ref()?;
-        Some((path.clone(), refusal.why.clone()))
+        let why = &refusal.as_ref()?.why;
+        let end = why.floor_char_boundary(WHY_BYTES_MAX);
+        Some((path.clone(), why.get(..end).unwrap_or_default().to_owned()))
     });
-    let refused: BTreeMap<PathBuf, String> = refused.collect();
+    show_refused(catalog, refused.collect());
+    Ok(())
+}
+
+/// Has operators see what was not taken: all of it counted, and the first of it by name.
+fn show_refused(catalog: &Catalog, mut refused: BTreeMap<PathBuf, String>) {
     let count = u32::try_from(refused.len()).unwrap_or(u32::MAX);
     metrics::gauge!("trellis_plugin_files_refused").set(f64::from(count));
+    if let Some(first_hidden) = refused.keys().nth(REFUSED_SHOWN_MAX).cloned() {
+        refused.split_off(&first_hidden);
+    }
     catalog.0.refused.store(Arc::new(refused));
-    Ok(())
 }
 
 /// Takes a file, after so many changes of the catalog.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use trellis_plugin_host::{Candidate, Plugin, PluginSettings, Registry, Traits};
 use trellis_store::{Orders, Settings, TagOrders};
 
-use crate::settings::{Layer, Object, Origin, merged};
+use crate::settings::{Layer, Object, Origin};
 
 /// The plugin that serves a device, with its settings.
 #[derive(Clone, Debug)]
@@ -109,6 +109,9 @@ pub(crate) fn object(settings: &Settings) -> Option<Object> {
 
 /// The settings that come of these layers.
 fn settings(plugin: &Plugin, layers: Vec<Layer>) -> PluginSettings {
-    let set = merged(layers.into_iter().filter(|layer| layer.origin != Origin::Default));
-    PluginSettings::new(&plugin.manifest.settings.defaults, set)
+    let set = layers.into_iter().filter(|layer| layer.origin != Origin::Default);
+    PluginSettings::new(
+        &plugin.manifest.settings.defaults,
+        set.map(|layer| layer.settings).collect(),
+    )
 }

@@ -35,11 +35,19 @@ pub struct HttpLimits {
     pub body_bytes: usize,
     /// Requests in one run. Default 50.
     pub requests: u32,
+    /// What a run hears is looked through for the names of secrets, up to so many bytes; of one that
+    /// hears more, later lines of log and texts of faults are left out. Default 4 MiB.
+    pub heard_bytes: usize,
 }
 
 impl Default for HttpLimits {
     fn default() -> Self {
-        Self { time: Duration::from_secs(10), body_bytes: 1 << 20, requests: 50 }
+        Self {
+            time: Duration::from_secs(10),
+            body_bytes: 1 << 20,
+            requests: 50,
+            heard_bytes: 4 << 20,
+        }
     }
 }
 
@@ -114,6 +122,7 @@ impl Gate {
 
     /// Lets requests to these origins pass, within these limits.
     pub(crate) fn open(&mut self, grants: Arc<Grants>, limits: HttpLimits) {
+        self.recorder.hear(limits.heard_bytes);
         (self.grants, self.limits) = (grants, limits);
     }
 
@@ -226,6 +235,7 @@ impl WasiHttpHooks for Gate {
             let bytes = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
             let status = head.status.as_u16();
             recorded.note(bytes, |exchange| {
+                let headers = headers.clone();
                 exchange.answer = Ok(HttpAnswer { status, headers, ..HttpAnswer::default() });
             });
             let heard = recorded.clone();

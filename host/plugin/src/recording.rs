@@ -68,25 +68,40 @@ pub(crate) struct Recorder(Arc<Mutex<Tape>>);
 
 struct Tape {
     calls: Vec<Call>,
-    /// Whether more is recorded than what is heard over HTTP, which may name secrets.
-    is_recording: bool,
     /// How many bytes there is room for yet.
     room: usize,
     is_cut: bool,
-    /// How much was heard over HTTP, in bytes and requests.
-    heard: usize,
+    heard: Heard,
+}
+
+/// What a run has heard over HTTP, which may name secrets: also where it is not recorded.
+#[derive(Default)]
+struct Heard {
+    exchanges: Vec<Exchange>,
+    /// How many bytes there is room for yet.
+    room: usize,
+    /// How much was heard, in bytes and requests.
+    amount: usize,
     /// Whether there was no room for some of that.
     has_missed: bool,
 }
 
-/// What is remembered of HTTP where nothing is recorded, in bytes: as much as is recorded by default.
-const HEARD_BYTES: usize = 256 << 10;
+impl Heard {
+    fn take(&mut self, bytes: usize) -> bool {
+        match self.room.checked_sub(bytes) {
+            Some(room) if !self.has_missed => self.room = room,
+            _ => self.has_missed = true,
+        }
+        !self.has_missed
+    }
+}
 
 /// Where an exchange is recorded, for what becomes of it.
 #[derive(Clone)]
 pub(crate) struct ExchangeRecorder {
     recorder: Recorder,
-    place: usize,
+    /// Its place among the calls, and that among what was heard.
+    places: [usize; 2],
 }
 
 impl Tape {
@@ -108,21 +123,23 @@ impl Tape {
 impl Recorder {
     /// With room for so many bytes; without any, nothing is recorded.
     pub(crate) fn new(bytes_max: usize) -> Self {
-        let is_recording = bytes_max > 0;
         Self(Arc::new(Mutex::new(Tape {
             calls: Vec::new(),
-            is_recording,
-            room: if is_recording { bytes_max } else { HEARD_BYTES },
-            is_cut: false,
-            heard: 0,
-            has_missed: false,
+            room: bytes_max,
+            is_cut: bytes_max == 0,
+            heard: Heard::default(),
         })))
+    }
+
+    /// Remembers what is heard over HTTP from now on, as far as there is room for it.
+    pub(crate) fn hear(&self, bytes_max: usize) {
+        self.lock().heard.room = bytes_max;
     }
 
     /// Notes a call. What it costs is not made where there is no room.
     pub(crate) fn note(&self, bytes: usize, call: impl FnOnce() -> Call) {
         let mut tape = self.lock();
-        if tape.is_recording && tape.take(bytes.saturating_add(size_of::<Call>())) {
+        if tape.take(bytes.saturating_add(size_of::<Call>())) {
             tape.calls.push(call());
         }
     }
@@ -131,42 +148,37 @@ impl Recorder {
     pub(crate) fn note_exchange(&self, exchange: Exchange) -> ExchangeRecorder {
         let bytes = exchange.url.len() + exchange.body.as_bytes().len() + size_of::<Exchange>();
         let mut tape = self.lock();
+        let places = [tape.calls.len(), tape.heard.exchanges.len()];
+        tape.heard.amount = tape.heard.amount.saturating_add(1);
+        if tape.heard.take(bytes) {
+            tape.heard.exchanges.push(exchange.clone());
+        }
         if tape.take(bytes.saturating_add(size_of::<Call>())) {
             tape.calls.push(Call::Http(Box::new(exchange)));
-        } else {
-            tape.has_missed = true;
         }
-        tape.heard = tape.heard.saturating_add(1);
-        ExchangeRecorder { recorder: self.clone(), place: tape.calls.len().wrapping_sub(1) }
+        ExchangeRecorder { recorder: self.clone(), places }
     }
 
     /// How much was heard over HTTP so far, in bytes and requests.
     pub(crate) fn heard(&self) -> usize {
-        self.lock().heard
+        self.lock().heard.amount
     }
 
     /// The requests over HTTP so far; `None` where there was no room for all that was heard.
     pub(crate) fn exchanges(&self) -> Option<Vec<Exchange>> {
-        let tape = self.lock();
-        let exchange = |call: &Call| match call {
-            Call::Http(exchange) => Some((**exchange).clone()),
-            _ => None,
-        };
-        (!tape.has_missed).then(|| tape.calls.iter().filter_map(exchange).collect())
+        let heard = &self.lock().heard;
+        (!heard.has_missed).then(|| heard.exchanges.clone())
     }
 
     /// Whether there is room for so many bytes.
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
         let tape = self.lock();
-        tape.is_recording && !tape.is_cut && tape.room >= bytes
+        !tape.is_cut && tape.room >= bytes
     }
 
     /// Leaves out what comes from now on.
     pub(crate) fn cut(&self) {
-        let mut tape = self.lock();
-        if tape.is_recording {
-            tape.cut();
-        }
+        self.lock().cut();
     }
 
     fn lock(&self) -> MutexGuard<'_, Tape> {
@@ -190,12 +202,18 @@ impl Recorder {
 
 impl ExchangeRecorder {
     /// Notes what became of the exchange.
-    pub(crate) fn note(&self, bytes: usize, change: impl FnOnce(&mut Exchange)) {
+    pub(crate) fn note(&self, bytes: usize, change: impl Fn(&mut Exchange)) {
         let mut tape = self.recorder.lock();
-        tape.heard = tape.heard.saturating_add(bytes);
-        if !tape.take(bytes) {
-            tape.has_missed = true;
-        } else if let Some(Call::Http(exchange)) = tape.calls.get_mut(self.place) {
+        let [call, heard] = self.places;
+        tape.heard.amount = tape.heard.amount.saturating_add(bytes);
+        if tape.heard.take(bytes)
+            && let Some(exchange) = tape.heard.exchanges.get_mut(heard)
+        {
+            change(exchange);
+        }
+        if tape.take(bytes)
+            && let Some(Call::Http(exchange)) = tape.calls.get_mut(call)
+        {
             change(exchange);
         }
     }

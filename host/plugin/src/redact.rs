@@ -112,7 +112,7 @@ impl Redactor {
     }
 
     /// Replaces the secrets of a JSON text.
-    pub(crate) fn json(&mut self, text: &str) -> String {
+    pub fn json(&mut self, text: &str) -> String {
         self.known_json("", text).unwrap_or_else(|| text.to_owned())
     }
 

@@ -28,8 +28,8 @@ pub(crate) struct Secrets {
 }
 
 /// What is shown where more was heard over HTTP than can be looked through for secrets.
-const UNHEARD: &str = "(left out: this run has heard more over HTTP than [plugins.transcripts] \
-                       run-bytes-max, and it may name secrets)";
+const UNHEARD: &str = "(left out: this run has heard more over HTTP than is looked through for secrets; \
+                       [plugins.http] heard-bytes-max)";
 
 /// How often one run looks through what may name secrets.
 const LOOKS_MAX: u32 = 100;

@@ -5,24 +5,24 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-/// The settings of a plugin for a device, as JSON objects.
+/// The settings of a plugin for a device, as JSON.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PluginSettings {
     /// What holds: what was set, over the manifest's defaults.
     pub effective: Arc<str>,
-    /// What was set. Another version may have other defaults, and a replay of it needs to tell the
-    /// two apart.
+    /// What was set, as an array of objects, each over the one before. Another version may have other
+    /// defaults under them, and a replay of it needs to tell the two apart.
     pub set: Arc<str>,
 }
 
 impl PluginSettings {
-    /// What was set, over these defaults.
-    pub fn new(defaults: &Map<String, Value>, set: Map<String, Value>) -> Self {
-        let text = Value::Object(set.clone()).to_string();
+    /// What was set, each over the one before and all over these defaults.
+    pub fn new(defaults: &Map<String, Value>, set: Vec<Map<String, Value>>) -> Self {
         let mut effective = defaults.clone();
-        lay_over(&mut effective, set);
+        let layers: Vec<Value> = set.iter().cloned().map(Value::Object).collect();
+        set.into_iter().for_each(|layer| lay_over(&mut effective, layer));
         let effective = Value::Object(effective).to_string();
-        Self { effective: Arc::from(effective), set: Arc::from(text) }
+        Self { effective: Arc::from(effective), set: Arc::from(Value::Array(layers).to_string()) }
     }
 }
 
@@ -35,7 +35,7 @@ impl fmt::Debug for PluginSettings {
 
 impl Default for PluginSettings {
     fn default() -> Self {
-        Self { effective: Arc::from("{}"), set: Arc::from("{}") }
+        Self { effective: Arc::from("{}"), set: Arc::from("[]") }
     }
 }
 
@@ -46,5 +46,22 @@ pub fn lay_over(under: &mut Map<String, Value>, over: Map<String, Value>) {
             (Some(Value::Object(under)), Value::Object(over)) => lay_over(under, over),
             (_, value) => drop(under.insert(name, value)),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_is_laid_one_over_the_other_in_order_and_kept_apart_from_the_defaults() {
+        let object = |text: &str| serde_json::from_str::<Map<String, Value>>(text).expect("JSON");
+        let defaults = object(r#"{"wan":{"mode":"dhcp"},"ntp":1}"#);
+        let set = vec![object(r#"{"wan":null}"#), object(r#"{"wan":{"vlan":7}}"#)];
+        let settings = PluginSettings::new(&defaults, set);
+        assert_eq!(&*settings.effective, r#"{"ntp":1,"wan":{"vlan":7}}"#);
+        assert_eq!(&*settings.set, r#"[{"wan":null},{"wan":{"vlan":7}}]"#);
+        assert_eq!(format!("{settings:?}"), "PluginSettings { .. }");
     }
 }

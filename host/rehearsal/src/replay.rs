@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
 use trellis_cwmp::*;
 use trellis_plugin_host::{
     Limits, Next, Outcome, Plugin, PluginSettings, Redactor, Rpc, Run, Transcript,
@@ -12,6 +13,8 @@ use trellis_plugin_host::{
 use crate::device::UNKNOWN_TIME;
 use crate::differences::{Difference, differences};
 use crate::show::show_message;
+
+type Object = serde_json::Map<String, Value>;
 
 /// What came of it.
 #[derive(Clone, Debug)]
@@ -58,7 +61,7 @@ pub async fn replay(
     let mut context = transcript.context(RECORD_BYTES)?;
     context.limits = limits.map(Arc::new);
     if recorded_of != plugin.digest {
-        context.settings = settings_of(&plugin, &context.settings.set)?;
+        context.settings = settings_of(&plugin, &context.settings)?;
     }
     let mut recorded = Recorded::of(transcript)?;
     let mut unanswered = Vec::new();
@@ -84,10 +87,33 @@ pub async fn replay(
     Ok(Replayed { differences: differences(transcript, &new), unanswered, transcript: new })
 }
 
-/// What was set, over the defaults of this version.
-fn settings_of(plugin: &Plugin, set: &str) -> Result<PluginSettings, String> {
-    let set = serde_json::from_str(set).map_err(|error| format!("the settings: {error}"))?;
-    Ok(PluginSettings::new(&plugin.manifest.settings.defaults, set))
+/// What was set, over the defaults of this version. A default that is secret looks as it does in the
+/// rest of the recording.
+fn settings_of(plugin: &Plugin, recorded: &PluginSettings) -> Result<PluginSettings, String> {
+    let unreadable = |error: serde_json::Error| format!("the recorded settings: {error}");
+    let set = serde_json::from_str(&recorded.set).map_err(unreadable)?;
+    let effective: Object = serde_json::from_str(&recorded.effective).map_err(unreadable)?;
+    let mut defaults = plugin.manifest.settings.defaults.clone();
+    let masked = Redactor::blunt().json(&Value::Object(defaults.clone()).to_string());
+    let masked: Object = serde_json::from_str(&masked).map_err(unreadable)?;
+    mask(&mut defaults, &masked, &effective);
+    Ok(PluginSettings::new(&defaults, set))
+}
+
+/// Has secrets among `defaults`, which are those that differ in `masked`, be as they were `recorded`.
+fn mask(defaults: &mut Object, masked: &Object, recorded: &Object) {
+    for (name, default) in defaults {
+        let (Some(masked), Some(recorded)) = (masked.get(name), recorded.get(name)) else {
+            continue;
+        };
+        match (default, masked, recorded) {
+            (Value::Object(default), Value::Object(masked), Value::Object(recorded)) => {
+                mask(default, masked, recorded);
+            }
+            (default, masked, recorded) if default != masked => default.clone_from(recorded),
+            _ => {}
+        }
+    }
 }
 
 impl Recorded {
@@ -171,5 +197,22 @@ impl Recorded {
             Message::Upload(_) => Message::UploadResponse(begun),
             _ => return None,
         }))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_that_is_secret_is_what_it_was_in_the_recording_and_others_are_the_new_ones() {
+        let object = |text: &str| serde_json::from_str::<Object>(text).expect("JSON");
+        let mut defaults = object(r#"{"wifi":{"passphrase":"factory1","ssid":"new"},"pin":"0"}"#);
+        let masked = object(r#"{"wifi":{"passphrase":"masked-0","ssid":"new"},"pin":"masked-0"}"#);
+        let recorded = object(r#"{"wifi":{"passphrase":"masked-7","ssid":"old"}}"#);
+        mask(&mut defaults, &masked, &recorded);
+        let wanted = r#"{"wifi":{"passphrase":"masked-7","ssid":"new"},"pin":"0"}"#;
+        assert_eq!(defaults, object(wanted));
     }
 }

@@ -66,6 +66,11 @@ impl Client {
         Ok(Self { agent: config.into(), base, token, is_for_people: !arguments.json })
     }
 
+    /// Gives answers as they are, for whoever does more with them than print them.
+    pub(crate) fn as_it_is(self) -> Self {
+        Self { is_for_people: false, ..self }
+    }
+
     pub(crate) fn get(&self, path: &[&str]) -> anyhow::Result<Value> {
         let request = self.agent.get(self.url(path)).header("Authorization", self.bearer());
         self.read(request.call())

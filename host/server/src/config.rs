@@ -415,6 +415,7 @@ impl Config {
                 time: Duration::from_secs(self.plugins.http.seconds_max),
                 body_bytes: self.plugins.http.body_bytes_max,
                 requests: self.plugins.http.requests_max,
+                heard_bytes: self.plugins.http.heard_bytes_max,
             },
             is_rehearsal: false,
             compiles_anew: false,

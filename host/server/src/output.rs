@@ -10,16 +10,27 @@ pub(crate) fn json(value: &Value) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes control characters out of the texts of a value: devices can send what a terminal obeys.
+fn is_harmless(c: char) -> bool {
+    !c.is_control() || c == '\n' || c == '\t'
+}
+
+/// Takes control characters out of a text: devices can send what a terminal obeys.
+pub(crate) fn tamed(text: &str) -> String {
+    text.chars().map(|c| if is_harmless(c) { c } else { '\u{fffd}' }).collect()
+}
+
+/// Takes control characters out of the texts of a value.
 pub(crate) fn tame(value: &mut Value) {
-    let is_harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
     match value {
-        Value::String(text) if !text.chars().all(is_harmless) => {
-            let tamed = text.chars().map(|c| if is_harmless(c) { c } else { '\u{fffd}' });
-            *text = tamed.collect();
-        }
+        Value::String(text) if !text.chars().all(is_harmless) => *text = tamed(text),
         Value::Array(items) => items.iter_mut().for_each(tame),
-        Value::Object(fields) => fields.values_mut().for_each(tame),
+        Value::Object(fields) => {
+            if !fields.keys().all(|name| name.chars().all(is_harmless)) {
+                let wild = std::mem::take(fields);
+                fields.extend(wild.into_iter().map(|(name, value)| (tamed(&name), value)));
+            }
+            fields.values_mut().for_each(tame);
+        }
         _ => {}
     }
 }

@@ -401,7 +401,8 @@ fn report(visit: &Visit, cpe: &Conversation, result: &Result<(), Lost>) {
         (Ok(()), None) => "ok",
     };
     metrics::counter!("trellis_sessions_total", "outcome" => label).increment(1);
-    if let Some(selected) = &visit.plugin {
+    // One that was not let in was not served.
+    if let Some(selected) = visit.plugin.as_ref().filter(|_| visit.is_served(result)) {
         selected.plugin.count_session();
     }
     metrics::histogram!("trellis_session_seconds").record(cpe.elapsed());

@@ -407,9 +407,15 @@ impl Visit {
     pub(crate) fn outcome(&self, lost: Option<&Lost>) -> String {
         match (lost, &self.plugin_fault) {
             (Some(lost), _) => lost.to_string(),
-            (None, Some(fault)) => format!("plugin fault: {fault}"),
+            // All of it is in the fault.
+            (None, Some(fault)) => format!("plugin fault: {}", cut(fault)),
             (None, None) => "ok".to_owned(),
         }
+    }
+
+    /// Whether the device was let in, and its plugin could speak to it.
+    pub(crate) fn is_served(&self, result: &Result<(), Lost>) -> bool {
+        self.is_recorded && !self.is_quarantined && !matches!(result, Err(Lost::NotAdmitted(..)))
     }
 
     /// Keeps everything, the session itself included if anything happened in it.

@@ -67,29 +67,29 @@ answers! {
 answers! {
     mod parameters use {};
     fn get_parameter_values(bench, names: &[String]) -> Result<Vec<ParameterValue>, Error> {
-        bench.get_values(names)
+        { let answer = bench.get_values(names); bench.noted(answer) }
     }
     fn set_parameter_values(bench, values: &[ParameterValue], _key: &str) -> Result<u32, Error> {
-        bench.set_values(values)
+        { let answer = bench.set_values(values); bench.noted(answer) }
     }
     fn get_parameter_names(bench, path: &str, next: bool) -> Result<Vec<ParameterName>, Error> {
-        bench.names(path, next)
+        { let answer = bench.names(path, next); bench.noted(answer) }
     }
     fn get_parameter_attributes(bench, names: &[String])
-        -> Result<Vec<ParameterAttributes>, Error> { bench.attributes(names) }
+        -> Result<Vec<ParameterAttributes>, Error> { { let answer = bench.attributes(names); bench.noted(answer) } }
     fn set_parameter_attributes(bench, changes: &[AttributeChange]) -> Result<(), Error> {
-        bench.set_attributes(changes)
+        { let answer = bench.set_attributes(changes); bench.noted(answer) }
     }
     fn add_object(bench, table: &str, _key: &str) -> Result<AddedObject, Error> {
-        bench.add(table)
+        { let answer = bench.add(table); bench.noted(answer) }
     }
-    fn delete_object(bench, row: &str, _key: &str) -> Result<u32, Error> { bench.delete(row) }
+    fn delete_object(bench, row: &str, _key: &str) -> Result<u32, Error> { { let answer = bench.delete(row); bench.noted(answer) } }
     fn ensure_values(bench, values: &[ParameterValue], _key: &str) -> Result<Ensured, Error> {
-        bench.ensure(values)
+        { let answer = bench.ensure(values); bench.noted(answer) }
     }
     fn ensure_instance(bench, table: &str, keys: &[ParameterValue], _key: &str)
-        -> Result<u32, Error> { bench.ensure_row(table, keys) }
-    fn walk(bench, path: &str) -> Result<Vec<ParameterName>, Error> { bench.names(path, false) }
+        -> Result<u32, Error> { { let answer = bench.ensure_row(table, keys); bench.noted(answer) } }
+    fn walk(bench, path: &str) -> Result<Vec<ParameterName>, Error> { { let answer = bench.names(path, false); bench.noted(answer) } }
 }
 
 answers! {
@@ -213,7 +213,7 @@ answers! {
             Level::Warn => "warn",
             Level::Error => "error",
         };
-        bench.note(&format!("  log {name}: {message}"));
+        bench.note_log(name, message);
         bench.log.push(format!("{level:?} {message}"));
     }
 }

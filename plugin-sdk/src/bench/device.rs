@@ -32,8 +32,7 @@ impl Bench {
 
     pub(super) fn set_values(&mut self, values: &[ParameterValue]) -> Result<u32, Error> {
         let names: Vec<_> = values.iter().map(|value| value.name.as_str()).collect();
-        self.request(format!("SetParameterValues {}", names.join(" ")))?;
-        self.note_values(values);
+        self.request_with(format!("SetParameterValues {}", names.join(" ")), values)?;
         let wrong = |value: &ParameterValue| match self.parameters.get(&value.name) {
             None => Some(INVALID_PARAMETER_NAME),
             Some(known) if known.read_only => Some(NON_WRITABLE_PARAMETER),

@@ -66,6 +66,8 @@ action known {}
 
 expired soon
   fact some.fact = 1
+  > GetParameterValues Device.A
+  < refused: the device is not there
   remember key = 1
   deadline soon at 1800000011
   = failed: memory true, deadline true, fact true, asked false
@@ -77,12 +79,12 @@ admit
     assert_eq!(bench.transcript(), wanted);
     let file = std::env::temp_dir().join(format!("trellis-bench-{}.txt", std::process::id()));
     std::fs::write(&file, wanted).unwrap();
-    assert_eq!(bench.expect(&file), Ok(()));
+    assert_eq!(bench.compare(&file), Ok(()));
     std::fs::write(&file, wanted.replace("= quarantined", "= accepted")).unwrap();
-    let error = bench.expect(&file).unwrap_err();
+    let error = bench.compare(&file).unwrap_err();
     std::fs::remove_file(&file).unwrap();
-    assert!(error.contains(":19 has\n    = accepted: memory"), "{error}");
-    let error = bench.expect(&file).unwrap_err();
+    assert!(error.contains(":21 has\n    = accepted: memory"), "{error}");
+    let error = bench.compare(&file).unwrap_err();
     assert!(error.contains("TRELLIS_UPDATE=1"), "{error}");
 }
 

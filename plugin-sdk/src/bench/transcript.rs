@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::Bench;
 use crate::Fact;
-use crate::bindings::trellis::acs::types::ParameterValue;
+use crate::bindings::trellis::acs::types::{Error, ParameterValue};
 
-/// Set to anything, it has [`Bench::expect`] write the file instead of comparing it.
+/// Set to 1, it has [`Bench::expect`] write the file instead of comparing it.
 const UPDATE: &str = "TRELLIS_UPDATE";
 
 impl Bench {
@@ -21,10 +21,15 @@ impl Bench {
     pub fn expect(&self, file: impl AsRef<Path>) -> Result<(), String> {
         let file = file.as_ref();
         let name = file.display();
-        if std::env::var_os(UPDATE).is_some() {
+        if std::env::var(UPDATE).is_ok_and(|it| it == "1") {
             return std::fs::write(file, &self.transcript)
                 .map_err(|error| format!("cannot write {name}: {error}"));
         }
+        self.compare(file)
+    }
+
+    pub(super) fn compare(&self, file: &Path) -> Result<(), String> {
+        let name = file.display();
         let expected = std::fs::read_to_string(file).map_err(|error| {
             format!("cannot read {name}: {error}; `{UPDATE}=1 cargo test` writes it")
         })?;
@@ -68,9 +73,34 @@ impl Bench {
 
     pub(super) fn note_memory(&mut self, key: &str, value: Option<&[u8]>) {
         self.note(&match value {
-            Some(value) => format!("  remember {key} = {}", String::from_utf8_lossy(value)),
+            Some(value) => match std::str::from_utf8(value) {
+                Ok(text) => format!("  remember {key} = {}", one_line(text)),
+                Err(_) => format!("  remember {key} = {value:?}"),
+            },
             None => format!("  forget {key}"),
         });
+    }
+
+    pub(super) fn note_log(&mut self, level: &str, message: &str) {
+        self.note(&format!("  log {level}: {}", one_line(message)));
+    }
+
+    /// How the device, or the server for it, has answered where it did not do what was asked.
+    pub(super) fn noted<T>(&mut self, answer: Result<T, Error>) -> Result<T, Error> {
+        let is_noted = self.transcript.lines().next_back().is_some_and(|it| it.starts_with("  < "));
+        match &answer {
+            Ok(_) => {}
+            Err(_) if is_noted => {}
+            Err(Error::Fault(fault)) => {
+                self.note(&format!("  < fault {}", fault.code));
+                for it in &fault.parameters {
+                    self.note(&format!("      {} {}", it.name, it.code));
+                }
+            }
+            Err(Error::Refused(why)) => self.note(&format!("  < refused: {why}")),
+            Err(Error::Lost(why)) => self.note(&format!("  < lost: {why}")),
+        }
+        answer
     }
 
     pub(super) fn note_fact(&mut self, name: &str, value: Option<&Fact>) {
@@ -81,4 +111,9 @@ impl Bench {
             None => format!("  withdraw {name}"),
         });
     }
+}
+
+/// A text as one line, as the server writes it.
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
 }

@@ -30,8 +30,8 @@ pub(crate) enum DeviceCommand {
         /// The device.
         id: String,
         /// So many of the last sessions that are kept.
-        #[arg(long, value_name = "COUNT", default_value_t = 1)]
-        last: usize,
+        #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+        last: u16,
         /// Only sessions since then: a time (RFC 3339), or how long ago, such as 24h or 3d.
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
@@ -117,9 +117,8 @@ pub(crate) fn run(command: &DeviceCommand, api: &ApiArguments) -> anyhow::Result
         }
         DeviceCommand::Sessions { id } => client.get(&["devices", id, "sessions"])?,
         DeviceCommand::Transcript { id, last, since } => {
-            client.get(&["devices", id])?;
             let since = since.as_deref().map(super::since).transpose()?;
-            transcript::last(&client, id, since, *last)?
+            transcript::last(&client, id, since, (*last).into())?
         }
         DeviceCommand::Action { id, action, arguments, wait } => {
             let arguments = super::json("arguments", arguments)?;
@@ -273,7 +272,7 @@ fn sessions(answer: &Value) -> String {
         let events: Vec<&str> = events.into_iter().flatten().map(|it| text(it, "code")).collect();
         let began = text(it, "began").get(..19).unwrap_or_default();
         let head = format!("{began}  {}  {} ms", events.join(", "), number(it, "took_ms"));
-        lines.push_str(&format!("{}  {}\n", bold(&head), text(it, "outcome")));
+        lines.push_str(&format!("{}  {}\n", bold(&head), line(text(it, "outcome"))));
         for step in it.get("steps").and_then(Value::as_array).into_iter().flatten() {
             let (method, request, answer) =
                 (text(step, "method"), text(step, "request"), text(step, "answer"));

@@ -145,7 +145,7 @@ pub(crate) fn new(arguments: &NewArguments) -> anyhow::Result<()> {
 /// A path as a shell takes it.
 fn in_shell(path: &Path) -> String {
     let path = path.display().to_string();
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+~".contains(&byte);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte);
     if path.bytes().all(is_plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 

@@ -11,7 +11,7 @@ use crate::commands::bench::{self, CheckArguments, TestArguments};
 use crate::commands::build::{BuildArguments, build};
 use crate::commands::device;
 use crate::commands::new::{NewArguments, new};
-use crate::output::{self, bold, number, table, text};
+use crate::output::{self, bold, line, number, table, text};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
@@ -210,8 +210,9 @@ fn list(answer: &Value) -> String {
 /// What of the plugin folder was not taken.
 fn refused(answer: &Value) -> String {
     let files = answer.as_array().map(Vec::as_slice).unwrap_or_default();
-    let line = |it: &Value| format!("not loaded: {}: {}\n", text(it, "file"), text(it, "why"));
-    files.iter().map(line).collect()
+    let shown =
+        |it: &Value| format!("not loaded: {}: {}\n", line(text(it, "file")), line(text(it, "why")));
+    files.iter().map(shown).collect()
 }
 
 /// The version of a plugin that serves all devices, or those that have no part in a trial.

@@ -53,7 +53,7 @@ struct Found {
 }
 
 pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
-    let client = Client::new(&arguments.api)?;
+    let client = Client::new(&arguments.api)?.as_it_is();
     let since = arguments.since.as_deref().map(super::since).transpose()?;
     if let Some(device) = &arguments.device {
         // A slip in the id would look as if nothing had been recorded.
@@ -100,11 +100,17 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
     if arguments.api.json {
         output::json(&found.json(&plugin.manifest.name, version))?;
     } else {
+        found.shown.iter_mut().chain(&mut found.uncompared).for_each(output::tame);
         output::print(&found.text(&plugin.manifest.name, version));
     }
     if arguments.strict {
         anyhow::ensure!(found.runs > 0, "nothing was recorded, so nothing is shown to be the same");
-        anyhow::ensure!(found.same == found.runs, "not everything is the same");
+        anyhow::ensure!(
+            found.same == found.runs,
+            "{} of {} runs are not the same; what is printed says where",
+            found.runs - found.same,
+            found.runs
+        );
     }
     Ok(())
 }

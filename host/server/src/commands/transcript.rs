@@ -3,34 +3,59 @@
 use std::collections::VecDeque;
 
 use anyhow::Context;
-use jiff::Timestamp;
+use jiff::{Span, Timestamp};
 use serde_json::Value;
 use trellis_rehearsal::show_transcript;
 use trellis_session::SessionTranscript;
 
 use crate::client::Client;
-use crate::output::bold;
+use crate::output::{self, bold, text};
+
+/// How far back is looked, in hours before the device's last Inform, until enough is found: the
+/// server has transcripts by time, those of all devices together.
+const LOOK_BACK: [i64; 4] = [1, 6, 24, 7 * 24];
 
 /// The last transcripts of a device that the server keeps, the oldest first.
 pub(super) fn last(
     client: &Client,
-    device: &str,
+    id: &str,
     since: Option<Timestamp>,
     count: usize,
 ) -> anyhow::Result<Value> {
+    let device = client.get(&["devices", id])?;
+    let last_inform = text(&device, "last_inform").parse::<Timestamp>();
+    if let (None, Ok(last_inform)) = (since, last_inform) {
+        for hours in LOOK_BACK {
+            let since = last_inform.checked_sub(Span::new().hours(hours))?;
+            let found = kept_since(client, id, Some(since), count)?;
+            if found.len() >= count {
+                return Ok(found.into_iter().collect());
+            }
+        }
+    }
+    Ok(kept_since(client, id, since, count)?.into_iter().collect())
+}
+
+/// The last of those since some time.
+fn kept_since(
+    client: &Client,
+    id: &str,
+    since: Option<Timestamp>,
+    count: usize,
+) -> anyhow::Result<VecDeque<Value>> {
     let since = since.as_ref().map(ToString::to_string);
     let mut last = VecDeque::new();
     let mut after: Option<String> = None;
     loop {
         let wanted =
-            [("device", Some(device)), ("since", since.as_deref()), ("after", after.as_deref())];
+            [("device", Some(id)), ("since", since.as_deref()), ("after", after.as_deref())];
         let mut page = client.query(&["transcripts"], &wanted)?;
         let found = page.get_mut("transcripts").and_then(Value::as_array_mut);
         last.extend(found.map(std::mem::take).unwrap_or_default());
         last.drain(..last.len().saturating_sub(count));
         after = page.get("next").and_then(Value::as_str).map(str::to_owned);
         if after.is_none() {
-            return Ok(last.into_iter().collect());
+            return Ok(last);
         }
     }
 }
@@ -47,7 +72,7 @@ pub(super) fn shown(transcripts: &Value) -> anyhow::Result<String> {
         let head = format!("{began:.0}  {} {}", it.plugin, it.version);
         let run = |run: &trellis_plugin_host::Transcript| {
             let cut = if run.is_cut { "  (it was too large to be kept whole)\n" } else { "" };
-            show_transcript(run) + cut
+            output::tamed(&show_transcript(run)) + cut
         };
         format!("{}\n{}", bold(&head), it.runs.iter().map(run).collect::<String>())
     };

@@ -297,6 +297,7 @@ pub(super) struct HttpConfig {
     pub(super) seconds_max: u64,
     pub(super) body_bytes_max: usize,
     pub(super) requests_max: u32,
+    pub(super) heard_bytes_max: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
