@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
+use crate::unread::take_unread;
+
 /// Connections at once; further ones wait.
 const CONNECTIONS_MAX: usize = 256;
 
@@ -29,7 +31,9 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// Serves what connects until `stop`, and what runs by then to its end.
 pub(crate) async fn serve(mut listener: TcpListener, router: Router, stop: CancellationToken) {
-    let router = router.layer(RequestBodyTimeoutLayer::new(BODY_TIME));
+    let router = router
+        .layer(axum::middleware::from_fn(take_unread))
+        .layer(RequestBodyTimeoutLayer::new(BODY_TIME));
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let connections = TaskTracker::new();
     let mut next = async || {

@@ -20,6 +20,7 @@ mod settings;
 mod time;
 mod tokens;
 mod transcripts;
+mod unread;
 
 pub use crate::listener::{Calls, Listener, ListenerError, Server, TokenChanges};
 pub use crate::metrics::{Metrics, MetricsError};
