@@ -67,7 +67,7 @@ impl Client {
     }
 
     /// Gives answers as they are, for whoever does more with them than print them.
-    pub(crate) fn as_it_is(self) -> Self {
+    pub(crate) fn untamed(self) -> Self {
         Self { is_for_people: false, ..self }
     }
 

@@ -53,7 +53,7 @@ struct Found {
 }
 
 pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
-    let client = Client::new(&arguments.api)?.as_it_is();
+    let client = Client::new(&arguments.api)?.untamed();
     let since = arguments.since.as_deref().map(super::since).transpose()?;
     if let Some(device) = &arguments.device {
         // A slip in the id would look as if nothing had been recorded.
