@@ -228,8 +228,7 @@ impl Bench {
             key => format!("{}:{key}", event.code),
         });
         let told: Vec<String> = told.collect();
-        let gap = if self.transcript.is_empty() { "" } else { "\n" };
-        self.note(&format!("{gap}session {}", told.join(", ")));
+        self.note_begin(&format!("session {}", told.join(", ")));
         self
     }
 
@@ -330,8 +329,7 @@ impl Bench {
         self.rpcs.clear();
         // The device is not there to tell of anything; what it has told waits for its next session.
         let told = std::mem::take(&mut self.told);
-        let gap = if self.transcript.is_empty() { "" } else { "\n" };
-        self.note(&format!("{gap}expired {name}"));
+        self.note_begin(&format!("expired {name}"));
         let result = self.with(Reach::Nobody, || crate::__expired::<P>(&name), &P::manifest());
         self.note_end(&result);
         self.told = told;

@@ -60,13 +60,11 @@ impl Server {
         let mut shell = Command::new("bash");
         shell.args(["-c", &format!("exec {command}")]);
         // As `launch` has it.
-        for (name, value) in [
+        shell.envs([
             ("TRELLIS_CWMP__LISTEN", "127.0.0.1:0"),
             ("TRELLIS_OPERATOR__LISTEN", "127.0.0.1:0"),
             ("TRELLIS_LOG__FORMAT", "json"),
-        ] {
-            shell.env(name, value);
-        }
+        ]);
         let (child, address, operator) = ready(shell, folder.path(), 0);
         let plugins = folder.path().join("plugins");
         Self { child, folder, address, operator, plugins, starts: 1 }

@@ -167,9 +167,9 @@ async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Res
         seen.insert(path, (looks, refused));
     }
     let refused = seen.iter().filter_map(|(path, (_, refusal))| {
-        let why = &refusal.as_ref()?.why;
-        let end = why.floor_char_boundary(WHY_BYTES_MAX);
-        Some((path.clone(), why.get(..end).unwrap_or_default().to_owned()))
+        let mut why = refusal.as_ref()?.why.clone();
+        why.truncate(why.floor_char_boundary(WHY_BYTES_MAX));
+        Some((path.clone(), why))
     });
     show_refused(catalog, refused.collect());
     Ok(())

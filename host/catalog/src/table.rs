@@ -43,8 +43,8 @@ impl Table {
         let versions = serving.flat_map(|it| {
             std::iter::once(&it.stable).chain(it.canary.iter().map(|canary| &canary.plugin))
         });
-        let common = versions
-            .map(|plugin| (plugin.digest.clone(), settings(plugin, table.below_tags(plugin))));
+        let common =
+            versions.map(|plugin| (plugin.digest.clone(), settings(table.below_tags(plugin))));
         table.common = common.collect();
         table
     }
@@ -60,7 +60,7 @@ impl Table {
         let plugin = self.registry.select(&candidate)?;
         let settings = match self.common.get(&plugin.digest) {
             Some(common) if !self.says_more(&plugin.manifest.name, orders) => common.clone(),
-            _ => settings(&plugin, self.layers_for(&plugin, orders)),
+            _ => settings(self.layers_for(&plugin, orders)),
         };
         Some(Selected { plugin, settings })
     }
@@ -71,7 +71,7 @@ impl Table {
         orders.plugin.as_deref().or(by_tag)
     }
 
-    /// What is set for all devices of a plugin.
+    /// The defaults of a plugin, and over them what is set for all of its devices.
     pub(crate) fn below_tags(&self, plugin: &Plugin) -> Vec<Layer> {
         let defaults = plugin.manifest.settings.defaults.clone();
         let mut layers = vec![Layer { origin: Origin::Default, settings: defaults }];
@@ -107,11 +107,9 @@ pub(crate) fn object(settings: &Settings) -> Option<Object> {
     serde_json::from_str(&settings.0).ok()
 }
 
-/// The settings that come of these layers.
-fn settings(plugin: &Plugin, layers: Vec<Layer>) -> PluginSettings {
-    let set = layers.into_iter().filter(|layer| layer.origin != Origin::Default);
-    PluginSettings::new(
-        &plugin.manifest.settings.defaults,
-        set.map(|layer| layer.settings).collect(),
-    )
+/// The settings that come of these layers, of which the first are the defaults.
+fn settings(layers: Vec<Layer>) -> PluginSettings {
+    let mut layers = layers.into_iter().map(|layer| layer.settings);
+    let defaults = layers.next().unwrap_or_default();
+    PluginSettings::new(defaults, layers.collect())
 }

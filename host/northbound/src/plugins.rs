@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trellis_catalog::{Effective, Took, Use};
 use trellis_plugin_host::{Plugin, SHARE_ALL};
-use trellis_store::{PluginCounters, PluginRecord, PluginVersion, ShadowDifference};
+use trellis_store::{PluginRecord, PluginVersion, ShadowDifference};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::body::{self, Parameters};
@@ -443,16 +443,7 @@ fn difference(it: ShadowDifference) -> DifferenceView {
 }
 
 fn version(it: &PluginVersion, serves: bool) -> VersionView {
-    let PluginCounters {
-        sessions,
-        runs,
-        rpcs,
-        faults,
-        fuel,
-        busy_us,
-        parked_us,
-        memory_bytes_high,
-    } = it.counters.clone();
+    let counters = &it.counters;
     VersionView {
         version: it.version.clone(),
         digest: it.digest.clone(),
@@ -460,14 +451,14 @@ fn version(it: &PluginVersion, serves: bool) -> VersionView {
         loaded: time::text(it.loaded_ms),
         loaded_by: it.loaded_by.clone(),
         serves,
-        sessions,
-        runs,
-        rpcs,
-        faults,
-        fuel,
-        busy_seconds: time::seconds(busy_us),
-        parked_seconds: time::seconds(parked_us),
-        memory_bytes_high,
+        sessions: counters.sessions,
+        runs: counters.runs,
+        rpcs: counters.rpcs,
+        faults: counters.faults.clone(),
+        fuel: counters.fuel,
+        busy_seconds: time::seconds(counters.busy_us),
+        parked_seconds: time::seconds(counters.parked_us),
+        memory_bytes_high: counters.memory_bytes_high,
     }
 }
 

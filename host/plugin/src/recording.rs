@@ -68,32 +68,34 @@ pub(crate) struct Recorder(Arc<Mutex<Tape>>);
 
 struct Tape {
     calls: Vec<Call>,
-    /// How many bytes there is room for yet.
-    room: usize,
-    is_cut: bool,
+    room: Room,
     heard: Heard,
+}
+
+/// Room for so many bytes. Once something did not fit, nothing fits any more.
+#[derive(Default)]
+struct Room {
+    bytes: usize,
+    is_over: bool,
+}
+
+impl Room {
+    fn take(&mut self, bytes: usize) -> bool {
+        match self.bytes.checked_sub(bytes) {
+            Some(left) if !self.is_over => self.bytes = left,
+            _ => self.is_over = true,
+        }
+        !self.is_over
+    }
 }
 
 /// What a run has heard over HTTP, which may name secrets: also where it is not recorded.
 #[derive(Default)]
 struct Heard {
     exchanges: Vec<Exchange>,
-    /// How many bytes there is room for yet.
-    room: usize,
+    room: Room,
     /// How much was heard, in bytes and requests.
     amount: usize,
-    /// Whether there was no room for some of that.
-    has_missed: bool,
-}
-
-impl Heard {
-    fn take(&mut self, bytes: usize) -> bool {
-        match self.room.checked_sub(bytes) {
-            Some(room) if !self.has_missed => self.room = room,
-            _ => self.has_missed = true,
-        }
-        !self.has_missed
-    }
 }
 
 /// Where an exchange is recorded, for what becomes of it.
@@ -106,17 +108,18 @@ pub(crate) struct ExchangeRecorder {
 
 impl Tape {
     fn cut(&mut self) {
-        if !std::mem::replace(&mut self.is_cut, true) {
+        if !std::mem::replace(&mut self.room.is_over, true) {
             limit_reached("plugin_recording");
         }
     }
 
     fn take(&mut self, bytes: usize) -> bool {
-        match self.room.checked_sub(bytes) {
-            Some(room) if !self.is_cut => self.room = room,
-            _ => self.cut(),
+        let was_over = self.room.is_over;
+        let fits = self.room.take(bytes);
+        if !fits && !was_over {
+            limit_reached("plugin_recording");
         }
-        !self.is_cut
+        fits
     }
 }
 
@@ -125,15 +128,14 @@ impl Recorder {
     pub(crate) fn new(bytes_max: usize) -> Self {
         Self(Arc::new(Mutex::new(Tape {
             calls: Vec::new(),
-            room: bytes_max,
-            is_cut: bytes_max == 0,
+            room: Room { bytes: bytes_max, is_over: bytes_max == 0 },
             heard: Heard::default(),
         })))
     }
 
     /// Remembers what is heard over HTTP from now on, as far as there is room for it.
     pub(crate) fn hear(&self, bytes_max: usize) {
-        self.lock().heard.room = bytes_max;
+        self.lock().heard.room.bytes = bytes_max;
     }
 
     /// Notes a call. What it costs is not made where there is no room.
@@ -150,7 +152,7 @@ impl Recorder {
         let mut tape = self.lock();
         let places = [tape.calls.len(), tape.heard.exchanges.len()];
         tape.heard.amount = tape.heard.amount.saturating_add(1);
-        if tape.heard.take(bytes) {
+        if tape.heard.room.take(bytes) {
             tape.heard.exchanges.push(exchange.clone());
         }
         if tape.take(bytes.saturating_add(size_of::<Call>())) {
@@ -164,16 +166,20 @@ impl Recorder {
         self.lock().heard.amount
     }
 
-    /// The requests over HTTP so far; `None` where there was no room for all that was heard.
-    pub(crate) fn exchanges(&self) -> Option<Vec<Exchange>> {
+    /// Looks at the requests over HTTP so far. Whether there was room for all that was heard: else
+    /// none is looked at.
+    pub(crate) fn look_at_heard(&self, look: impl FnMut(&Exchange)) -> bool {
         let heard = &self.lock().heard;
-        (!heard.has_missed).then(|| heard.exchanges.clone())
+        if !heard.room.is_over {
+            heard.exchanges.iter().for_each(look);
+        }
+        !heard.room.is_over
     }
 
     /// Whether there is room for so many bytes.
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
         let tape = self.lock();
-        !tape.is_cut && tape.room >= bytes
+        !tape.room.is_over && tape.room.bytes >= bytes
     }
 
     /// Leaves out what comes from now on.
@@ -193,8 +199,8 @@ impl Recorder {
         outcome: Result<Answer, (FaultKind, String)>,
     ) -> Recording {
         let mut tape = self.lock();
-        let is_cut = std::mem::replace(&mut tape.is_cut, true);
-        let used = context.record_bytes.saturating_sub(tape.room);
+        let is_cut = std::mem::replace(&mut tape.room.is_over, true);
+        let used = context.record_bytes.saturating_sub(tape.room.bytes);
         let bytes = size_of::<Context>() + used + begun_with(&hook, &context) + answered(&outcome);
         Recording { hook, context, calls: std::mem::take(&mut tape.calls), outcome, is_cut, bytes }
     }
@@ -206,7 +212,7 @@ impl ExchangeRecorder {
         let mut tape = self.recorder.lock();
         let [call, heard] = self.places;
         tape.heard.amount = tape.heard.amount.saturating_add(bytes);
-        if tape.heard.take(bytes)
+        if tape.heard.room.take(bytes)
             && let Some(exchange) = tape.heard.exchanges.get_mut(heard)
         {
             change(exchange);

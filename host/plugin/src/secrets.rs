@@ -6,7 +6,6 @@ use std::sync::{Arc, LazyLock};
 use aho_corasick::AhoCorasick;
 use trellis_cwmp::{Message, Operation, ParameterList, Secret, is_secret, is_secret_setting};
 
-use crate::exchange::Exchange;
 use crate::fault::limit_reached;
 use crate::redact::Redactor;
 use crate::scrub::{BYTES_MAX, LEFT_OUT, Scrubber};
@@ -157,40 +156,37 @@ impl Secrets {
         self.bytes > BYTES_MAX
     }
 
-    /// A text without them, and without those of what the plugin keeps and has heard.
+    /// A text without them, and without those of what the plugin keeps and has heard. `look_at_heard`
+    /// says whether all of that could be looked at.
     pub(crate) fn out_of(
         &mut self,
         text: &str,
         memory: &BTreeMap<String, Vec<u8>>,
-        heard: impl FnOnce() -> Option<Vec<Exchange>>,
+        look_at_heard: impl FnOnce(&mut Redactor) -> bool,
     ) -> String {
-        if self.is_overfull() || (self.finder.is_none() && !self.may_look()) {
+        if self.is_overfull() {
             return LEFT_OUT.to_owned();
         }
         if let Some(finder) = &self.finder {
             return finder.text(text);
         }
-        let Some(heard) = heard() else {
+        if !self.may_look() {
+            return LEFT_OUT.to_owned();
+        }
+        let mut redactor = Redactor::blunt();
+        if !look_at_heard(&mut redactor) {
             limit_reached("plugin_secrets");
             return UNHEARD.to_owned();
-        };
-        let (texts, values) = (&self.texts, &self.values);
-        let finder = self.finder.get_or_insert_with(|| {
-            let mut redactor = Redactor::blunt();
-            for text in texts {
-                redactor.json(text);
-            }
-            for value in values {
-                redactor.mark(value);
-            }
-            for (key, value) in memory {
-                redactor.kept(key, value);
-            }
-            for exchange in heard {
-                redactor.exchange(&exchange);
-            }
-            redactor.scrubber()
-        });
-        finder.text(text)
+        }
+        for text in &self.texts {
+            redactor.json(text);
+        }
+        for value in &self.values {
+            redactor.mark(value);
+        }
+        for (key, value) in memory {
+            redactor.kept(key, value);
+        }
+        self.finder.insert(redactor.scrubber()).text(text)
     }
 }

@@ -17,12 +17,13 @@ pub struct PluginSettings {
 
 impl PluginSettings {
     /// What was set, each over the one before and all over these defaults.
-    pub fn new(defaults: &Map<String, Value>, set: Vec<Map<String, Value>>) -> Self {
-        let mut effective = defaults.clone();
-        let layers: Vec<Value> = set.iter().cloned().map(Value::Object).collect();
+    pub fn new(defaults: Map<String, Value>, set: Vec<Map<String, Value>>) -> Self {
+        // JSON can always be written.
+        let text = serde_json::to_string(&set).unwrap_or_default();
+        let mut effective = defaults;
         set.into_iter().for_each(|layer| lay_over(&mut effective, layer));
         let effective = Value::Object(effective).to_string();
-        Self { effective: Arc::from(effective), set: Arc::from(Value::Array(layers).to_string()) }
+        Self { effective: Arc::from(effective), set: Arc::from(text) }
     }
 }
 
@@ -59,7 +60,7 @@ mod tests {
         let object = |text: &str| serde_json::from_str::<Map<String, Value>>(text).expect("JSON");
         let defaults = object(r#"{"wan":{"mode":"dhcp"},"ntp":1}"#);
         let set = vec![object(r#"{"wan":null}"#), object(r#"{"wan":{"vlan":7}}"#)];
-        let settings = PluginSettings::new(&defaults, set);
+        let settings = PluginSettings::new(defaults, set);
         assert_eq!(&*settings.effective, r#"{"ntp":1,"wan":{"vlan":7}}"#);
         assert_eq!(&*settings.set, r#"[{"wan":null},{"wan":{"vlan":7}}]"#);
         assert_eq!(format!("{settings:?}"), "PluginSettings { .. }");

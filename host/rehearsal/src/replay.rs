@@ -97,7 +97,7 @@ fn settings_of(plugin: &Plugin, recorded: &PluginSettings) -> Result<PluginSetti
     let masked = Redactor::blunt().json(&Value::Object(defaults.clone()).to_string());
     let masked: Object = serde_json::from_str(&masked).map_err(unreadable)?;
     mask(&mut defaults, &masked, &effective);
-    Ok(PluginSettings::new(&defaults, set))
+    Ok(PluginSettings::new(defaults, set))
 }
 
 /// Has secrets among `defaults`, which are those that differ in `masked`, be as they were `recorded`.

@@ -89,6 +89,26 @@ impl Client {
         self.read(self.agent.get(url).header("Authorization", self.bearer()).call())
     }
 
+    /// Asks for page after page, and hands over the list of this name that each has, as long as `take`
+    /// wants more. Whether there is more.
+    pub(crate) fn pages(
+        &self,
+        list: &str,
+        wanted: &[(&str, Option<&str>)],
+        mut take: impl FnMut(Value) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<bool> {
+        let mut after: Option<String> = None;
+        loop {
+            let mut page =
+                self.query(&[list], &[wanted, &[("after", after.as_deref())]].concat())?;
+            let wants_more = take(page.get_mut(list).map(Value::take).unwrap_or_default())?;
+            after = page.get("next").and_then(Value::as_str).map(str::to_owned);
+            if after.is_none() || !wants_more {
+                return Ok(after.is_some());
+            }
+        }
+    }
+
     pub(crate) fn delete(&self, path: &[&str]) -> anyhow::Result<Value> {
         let request = self.agent.delete(self.url(path)).header("Authorization", self.bearer());
         self.read(request.call())

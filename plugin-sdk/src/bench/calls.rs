@@ -67,29 +67,33 @@ answers! {
 answers! {
     mod parameters use {};
     fn get_parameter_values(bench, names: &[String]) -> Result<Vec<ParameterValue>, Error> {
-        { let answer = bench.get_values(names); bench.noted(answer) }
+        bench.answer(|it| it.get_values(names))
     }
     fn set_parameter_values(bench, values: &[ParameterValue], _key: &str) -> Result<u32, Error> {
-        { let answer = bench.set_values(values); bench.noted(answer) }
+        bench.answer(|it| it.set_values(values))
     }
     fn get_parameter_names(bench, path: &str, next: bool) -> Result<Vec<ParameterName>, Error> {
-        { let answer = bench.names(path, next); bench.noted(answer) }
+        bench.answer(|it| it.names(path, next))
     }
     fn get_parameter_attributes(bench, names: &[String])
-        -> Result<Vec<ParameterAttributes>, Error> { { let answer = bench.attributes(names); bench.noted(answer) } }
+        -> Result<Vec<ParameterAttributes>, Error> { bench.answer(|it| it.attributes(names)) }
     fn set_parameter_attributes(bench, changes: &[AttributeChange]) -> Result<(), Error> {
-        { let answer = bench.set_attributes(changes); bench.noted(answer) }
+        bench.answer(|it| it.set_attributes(changes))
     }
     fn add_object(bench, table: &str, _key: &str) -> Result<AddedObject, Error> {
-        { let answer = bench.add(table); bench.noted(answer) }
+        bench.answer(|it| it.add(table))
     }
-    fn delete_object(bench, row: &str, _key: &str) -> Result<u32, Error> { { let answer = bench.delete(row); bench.noted(answer) } }
+    fn delete_object(bench, row: &str, _key: &str) -> Result<u32, Error> {
+        bench.answer(|it| it.delete(row))
+    }
     fn ensure_values(bench, values: &[ParameterValue], _key: &str) -> Result<Ensured, Error> {
-        { let answer = bench.ensure(values); bench.noted(answer) }
+        bench.answer(|it| it.ensure(values))
     }
     fn ensure_instance(bench, table: &str, keys: &[ParameterValue], _key: &str)
-        -> Result<u32, Error> { { let answer = bench.ensure_row(table, keys); bench.noted(answer) } }
-    fn walk(bench, path: &str) -> Result<Vec<ParameterName>, Error> { { let answer = bench.names(path, false); bench.noted(answer) } }
+        -> Result<u32, Error> { bench.answer(|it| it.ensure_row(table, keys)) }
+    fn walk(bench, path: &str) -> Result<Vec<ParameterName>, Error> {
+        bench.answer(|it| it.names(path, false))
+    }
 }
 
 answers! {

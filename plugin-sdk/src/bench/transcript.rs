@@ -52,6 +52,14 @@ impl Bench {
         Ok(())
     }
 
+    /// What begins here, set off from what was before.
+    pub(super) fn note_begin(&mut self, what: &str) {
+        if !self.transcript.is_empty() {
+            self.transcript.push('\n');
+        }
+        self.note(what);
+    }
+
     pub(super) fn note_end(&mut self, result: &Result<(), String>) {
         match result {
             Ok(()) => self.note("  = ok"),
@@ -83,6 +91,15 @@ impl Bench {
 
     pub(super) fn note_log(&mut self, level: &str, message: &str) {
         self.note(&format!("  log {level}: {}", one_line(message)));
+    }
+
+    /// Answers a request, and notes how where it was not done.
+    pub(super) fn answer<T>(
+        &mut self,
+        request: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let answer = request(self);
+        self.noted(answer)
     }
 
     /// How the device, or the server for it, has answered where it did not do what was asked.

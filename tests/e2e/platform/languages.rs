@@ -91,27 +91,28 @@ impl Terminal {
         Self { _plugins: Some(plugins), ..Self::of(server, &before) }
     }
 
-    /// With these commands of the page, of which one starts the server and others say where it is.
+    /// With the page's commands, in its order: they build, make a folder, start the server and say where
+    /// it is.
     fn of_page(commands: &[&str]) -> Self {
+        let ["cargo build", make, serve, exports @ ..] = commands else {
+            panic!("nothing runs {commands:?}")
+        };
+        let is_export = |it: &&str| it.starts_with("export ");
+        assert!(exports.iter().all(is_export), "nothing runs one of {exports:?}");
+        // The first was run to build this test. Folders are a test's own, and the programs are where
+        // this test's are.
         let folder = tempfile::tempdir().expect("a folder");
-        // Folders and ports are a test's own.
+        let built = Self::built();
         let own = |command: &str| {
-            let command =
-                command.replace("target/debug/", &format!("{}/", Self::built().display()));
-            command.replace("/tmp/trellis-", &format!("{}/", folder.path().display()))
+            command
+                .replace("/tmp/trellis-", &format!("{}/", folder.path().display()))
+                .replace("$PWD/target/debug:", &format!("{}:", built.display()))
+                .replace("target/debug/trellis ", &format!("{}/trellis ", built.display()))
         };
-        let part = |begin: &str| {
-            let found = commands.iter().filter(|it| it.starts_with(begin));
-            found.map(|it| own(it)).collect::<Vec<_>>().join("\n")
-        };
-        let (makes, serves, exports) = (part("mkdir "), part("target/"), part("export "));
-        // The one that is left was run to build this test.
-        let left = commands.len()
-            - [&makes, &serves, &exports].map(|it| it.lines().count()).iter().sum::<usize>();
-        assert!(left == 1 && commands.contains(&"cargo build"), "nothing runs one of {commands:?}");
-        let made = Command::new("bash").args(["-euc", &makes]).status();
-        assert!(made.expect("bash runs").success(), "{makes}");
-        Self::of(Server::with_command(folder, &serves), &exports)
+        let (make, serve, exports) = (own(make), own(serve), own(&exports.join("\n")));
+        let made = Command::new("bash").args(["-euc", &make]).status();
+        assert!(made.expect("bash runs").success(), "{make}");
+        Self::of(Server::with_command(folder, &serve), &exports)
     }
 
     fn of(server: Server, before: &str) -> Self {

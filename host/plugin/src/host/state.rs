@@ -78,7 +78,9 @@ impl RunState {
     pub(crate) fn without_secrets(&mut self, text: &str) -> String {
         self.secrets.heard(self.recorder.heard());
         let recorder = &self.recorder;
-        self.secrets.out_of(text, &self.context.notes.memory, || recorder.exchanges())
+        self.secrets.out_of(text, &self.context.notes.memory, |redactor| {
+            recorder.look_at_heard(|exchange| drop(redactor.exchange(exchange)))
+        })
     }
 
     fn has_room_for_fact(&self, name: &str) -> bool {

@@ -304,7 +304,7 @@ fn settings(plugin: &Plugin, own: Option<&str>) -> anyhow::Result<PluginSettings
         },
         None => serde_json::Map::new(),
     };
-    let settings = PluginSettings::new(&plugin.manifest.settings.defaults, vec![own]);
+    let settings = PluginSettings::new(plugin.manifest.settings.defaults.clone(), vec![own]);
     plugin
         .check_settings(&serde_json::from_str(&settings.effective)?)
         .map_err(|why| anyhow::anyhow!("the settings do not fit the plugin's schema: {why}"))?;

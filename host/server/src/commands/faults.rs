@@ -25,23 +25,16 @@ pub(crate) struct FaultsArguments {
 pub(crate) fn run(arguments: &FaultsArguments) -> anyhow::Result<()> {
     let client = Client::new(&arguments.api)?;
     let since = super::since(&arguments.since)?.to_string();
-    let (mut faults, mut next) = (Vec::new(), None::<String>);
-    while faults.len() < arguments.limit {
-        let wanted = [
-            ("since", Some(since.as_str())),
-            ("plugin", arguments.plugin.as_deref()),
-            ("after", next.as_deref()),
-        ];
-        let mut page = client.query(&["faults"], &wanted)?;
-        if let Some(found) = page.get_mut("faults").and_then(Value::as_array_mut) {
-            faults.append(found);
-        }
-        next = page.get("next").and_then(Value::as_str).map(str::to_owned);
-        if next.is_none() {
-            break;
-        }
-    }
-    let is_all = next.is_none() && faults.len() <= arguments.limit;
+    let mut faults = Vec::new();
+    let wanted = [("since", Some(since.as_str())), ("plugin", arguments.plugin.as_deref())];
+    let has_more = arguments.limit > 0
+        && client.pages("faults", &wanted, |page| {
+            if let Value::Array(found) = page {
+                faults.extend(found);
+            }
+            Ok(faults.len() < arguments.limit)
+        })?;
+    let is_all = !has_more && faults.len() <= arguments.limit;
     faults.truncate(arguments.limit);
     faults.sort_by(|one, other| text(one, "at").cmp(text(other, "at")));
     if arguments.api.json {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -12,6 +11,7 @@ use trellis_session::SessionTranscript;
 
 use crate::client::{ApiArguments, Client};
 use crate::commands::load::{Compiling, load, runtime};
+use crate::commands::transcript;
 use crate::output::{self, bold};
 
 #[derive(Debug, Args)]
@@ -62,22 +62,14 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
     let plugin = load(&arguments.plugin, Compiling::Once)?;
     let runtime = runtime()?;
     let mut found = Found { show: arguments.show, ..Found::default() };
-    let mut after: Option<String> = None;
-    loop {
-        let name = plugin.manifest.name.as_str();
-        let device = arguments.device.as_deref();
-        let since = since.as_ref().map(ToString::to_string);
-        let wanted = [
-            ("plugin", Some(name)),
-            ("device", device),
-            ("since", since.as_deref()),
-            ("after", after.as_deref()),
-        ];
-        let page = client.query(&["transcripts"], &wanted)?;
-        let transcripts = page.get("transcripts").cloned().unwrap_or_default();
-        let sessions: Vec<SessionTranscript> = serde_json::from_value(transcripts)
-            .context("the server's transcripts are of another version than this program")?;
-        for session in sessions {
+    let since = since.as_ref().map(ToString::to_string);
+    let wanted = [
+        ("plugin", Some(plugin.manifest.name.as_str())),
+        ("device", arguments.device.as_deref()),
+        ("since", since.as_deref()),
+    ];
+    client.pages("transcripts", &wanted, |page| {
+        for session in transcript::read(&page)? {
             found.sessions += 1;
             for transcript in &session.runs {
                 // As the server ran it: what operators set for the plugin is not known here.
@@ -91,11 +83,8 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
             }
         }
         eprintln!("{} sessions", found.sessions);
-        after = page.get("next").and_then(Value::as_str).map(str::to_owned);
-        if after.is_none() {
-            break;
-        }
-    }
+        Ok(true)
+    })?;
     let version = &plugin.manifest.version;
     if arguments.api.json {
         output::json(&found.json(&plugin.manifest.name, version))?;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use anyhow::Context;
 use jiff::{Span, Timestamp};
+use serde::Deserialize;
 use serde_json::Value;
 use trellis_rehearsal::show_transcript;
 use trellis_session::SessionTranscript;
@@ -45,25 +46,25 @@ fn kept_since(
 ) -> anyhow::Result<VecDeque<Value>> {
     let since = since.as_ref().map(ToString::to_string);
     let mut last = VecDeque::new();
-    let mut after: Option<String> = None;
-    loop {
-        let wanted =
-            [("device", Some(id)), ("since", since.as_deref()), ("after", after.as_deref())];
-        let mut page = client.query(&["transcripts"], &wanted)?;
-        let found = page.get_mut("transcripts").and_then(Value::as_array_mut);
-        last.extend(found.map(std::mem::take).unwrap_or_default());
-        last.drain(..last.len().saturating_sub(count));
-        after = page.get("next").and_then(Value::as_str).map(str::to_owned);
-        if after.is_none() {
-            return Ok(last);
+    client.pages("transcripts", &[("device", Some(id)), ("since", since.as_deref())], |page| {
+        if let Value::Array(found) = page {
+            last.extend(found);
         }
-    }
+        last.drain(..last.len().saturating_sub(count));
+        Ok(true)
+    })?;
+    Ok(last)
+}
+
+/// Transcripts, as the server has told them.
+pub(super) fn read(transcripts: &Value) -> anyhow::Result<Vec<SessionTranscript>> {
+    Deserialize::deserialize(transcripts)
+        .context("the server's transcripts are of another version than this program")
 }
 
 /// Transcripts, a line for each thing.
 pub(super) fn shown(transcripts: &Value) -> anyhow::Result<String> {
-    let sessions: Vec<SessionTranscript> = serde_json::from_value(transcripts.clone())
-        .context("the server's transcripts are of another version than this program")?;
+    let sessions = read(transcripts)?;
     if sessions.is_empty() {
         return Ok("none is kept; [plugins.transcripts] hours says how long they are\n".to_owned());
     }
