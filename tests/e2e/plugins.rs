@@ -201,7 +201,7 @@ async fn a_compiled_plugin_is_kept_and_one_that_was_tampered_with_is_not_used() 
 async fn what_a_plugin_keeps_under_a_secrets_name_shows_neither_in_the_log_nor_in_faults() {
     let server = Server::start(&guests());
     let mut cpe = at_the_gate("secretive", 1);
-    for _ in 0..2 {
+    for _ in 0..3 {
         cpe.session(&server.url()).await.expect("a session");
     }
     let device = key(&cpe).to_string();
@@ -216,4 +216,12 @@ async fn what_a_plugin_keeps_under_a_secrets_name_shows_neither_in_the_log_nor_i
     for told in [&faults, &log] {
         assert!(!told.contains("tops3cret"), "{told}");
     }
+    // Also where it keeps what it has kept already, which is masked in the recording.
+    let gate = guests().join("gate.wasm");
+    let gate = ["replay", "--plugin", gate.to_str().expect("a path"), "--strict"];
+    until("a replay is the same", || {
+        let (ok, text) = server.trellis(&gate);
+        assert!(ok || text.contains("nothing was recorded"), "{text}");
+        text.contains("3 sessions")
+    });
 }

@@ -6,23 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use jiff::Timestamp;
 use tokio::sync::{Mutex, Semaphore, watch};
-use tokio::task::JoinSet;
 use trellis_plugin_host::{Loader, Plugin, Traits};
-use trellis_store::{
-    DeviceKey, Orders, PluginCounters, PluginRecord, PluginVersion, Store, StoreError,
-};
+use trellis_store::{DeviceKey, Orders, PluginRecord, Store, StoreError};
 
 use crate::error::CatalogError;
+use crate::loading::load_all;
 use crate::settings::Object;
-use crate::state::{
-    State, check_settings, counters, known, load_kept, needed, used, with_counters,
-};
+use crate::state::{State, known, used, with_counters};
 use crate::table::{Selected, Table};
 use crate::trial::TrialSettings;
-use crate::versions::{self, Took, Use, short};
 
 /// How the catalog behaves.
 #[derive(Clone, Debug)]
@@ -48,19 +41,6 @@ impl Default for CatalogSettings {
     }
 }
 
-/// A file that was taken.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// The plugin.
-    pub name: String,
-    /// What the version calls itself.
-    pub version: String,
-    /// The SHA-256 of the file.
-    pub digest: String,
-    /// What became of it.
-    pub took: Took,
-}
-
 /// The plugins of an installation. Clones share them.
 #[derive(Clone)]
 pub struct Catalog(pub(crate) Arc<Shared>);
@@ -78,7 +58,7 @@ pub(crate) struct Shared {
     /// Files of the plugin folder that were not taken, and why.
     pub(crate) refused: ArcSwap<BTreeMap<PathBuf, String>>,
     /// Files that are compiled at once.
-    loads: Semaphore,
+    pub(crate) loads: Semaphore,
     /// One change of a device's orders at a time.
     pub(crate) orders: Mutex<()>,
 }
@@ -101,6 +81,7 @@ impl Catalog {
         let mut state = State {
             records: store.plugins().await?.into_iter().map(|it| (it.name.clone(), it)).collect(),
             loaded: HashMap::new(),
+            broken: BTreeMap::new(),
             tags: store.tags().await?.into_iter().collect(),
             noted: HashSet::new(),
         };
@@ -118,13 +99,9 @@ impl Catalog {
         }));
         match catalog.table(&state) {
             Ok(table) => {
-                for name in state.records.keys() {
-                    // The configuration may have changed since.
-                    if let Err(why) = check_settings(&table, name) {
-                        tracing::error!(plugin = name, "{why}");
-                    }
-                }
                 catalog.0.table.store(Arc::new(table));
+                // The configuration may have changed since.
+                catalog.warn_of_misfits(&state).await;
             }
             Err(error) => tracing::error!("no plugin serves: {error}"),
         }
@@ -160,6 +137,11 @@ impl Catalog {
         self.0.loader.file_bytes_max()
     }
 
+    /// Why a version that is to serve cannot be run, if that is so.
+    pub fn broken(&self, digest: &str) -> Option<String> {
+        self.0.table.load().broken.get(digest).cloned()
+    }
+
     /// All plugins with what their versions have done, by name.
     pub async fn plugins(&self) -> Vec<PluginRecord> {
         let state = self.0.state.lock().await;
@@ -178,85 +160,26 @@ impl Catalog {
         Ok((record, active))
     }
 
-    /// Files of the plugin folder that were not taken when they were last looked at, and why.
+    /// Why a version does not serve of which the folder has the file; nothing where it is used.
+    pub(crate) async fn unused(&self, name: &str, digest: &str) -> Option<String> {
+        let state = self.0.state.lock().await;
+        let record = state.records.get(name)?;
+        if used(record).any(|it| it == digest) {
+            return None;
+        }
+        Some(if record.removed.contains(digest) {
+            "it was removed by an operator; `trellis plugin load` has it serve again".to_owned()
+        } else if record.is_pinned {
+            format!("another version is pinned; `trellis plugin pin {name}` has this one serve")
+        } else {
+            format!("another version serves; `trellis plugin pin {name}` has this one serve")
+        })
+    }
+
+    /// Files of the plugin folder that were not taken when they were last looked at, and why; and the
+    /// newest file of a plugin there, where its version does not serve.
     pub fn refused_files(&self) -> Arc<BTreeMap<PathBuf, String>> {
         self.0.refused.load_full()
-    }
-
-    /// Loads a file on behalf of `by`. It is used so from the next session of each device on.
-    pub async fn load(&self, wasm: Bytes, by: &str, how: Use) -> Result<Loaded, CatalogError> {
-        self.take(wasm, by, how, false).await
-    }
-
-    /// Loads a file of the plugin folder. One that is known, or that somebody has removed, changes
-    /// nothing.
-    pub(crate) async fn load_from_folder(&self, wasm: Bytes) -> Result<Loaded, CatalogError> {
-        self.take(wasm, "folder", Use::Serve, true).await
-    }
-
-    async fn take(
-        &self,
-        wasm: Bytes,
-        by: &str,
-        how: Use,
-        only_new: bool,
-    ) -> Result<Loaded, CatalogError> {
-        let _one_of_few = self.0.loads.acquire().await;
-        // Not under the lock: compiling takes seconds.
-        let plugin = self.0.loader.load(wasm.clone()).await.map_err(CatalogError::Refused)?;
-        let manifest = &plugin.manifest;
-        let loaded = |took: Took| Loaded {
-            name: manifest.name.clone(),
-            version: manifest.version.clone(),
-            digest: plugin.digest.clone(),
-            took,
-        };
-        let mut state = self.0.state.lock().await;
-        let known = state.records.get(&manifest.name);
-        if only_new
-            && known.is_some_and(|it| {
-                it.version(&plugin.digest).is_some() || it.removed.contains(&plugin.digest)
-            })
-        {
-            // Its file may have been lost: without it nothing serves after the next start.
-            if self.0.store.plugin_file(&plugin.digest).await.is_err()
-                && known.is_some_and(|it| it.version(&plugin.digest).is_some())
-            {
-                self.0.store.add_plugin_file(&plugin.digest, wasm.to_vec()).await?;
-            }
-            let serves = known.is_some_and(|it| used(it).any(|it| *it == plugin.digest));
-            return Ok(loaded(if serves { Took::Known } else { Took::Unused }));
-        }
-        let plugins_max = self.0.settings.plugins_max;
-        let plugins = state.records.values().filter(|it| !it.versions.is_empty()).count();
-        if known.is_none_or(|it| it.versions.is_empty()) && plugins >= plugins_max {
-            let why = format!("there are {plugins_max} plugins, which is the limit");
-            return Err(CatalogError::Conflict(why));
-        }
-        let known = known.map(|it| with_counters(it, &state.loaded));
-        let name = manifest.name.clone();
-        let mut record = known.unwrap_or_else(|| PluginRecord { name, ..PluginRecord::default() });
-        let version = PluginVersion {
-            version: manifest.version.clone(),
-            digest: plugin.digest.clone(),
-            bytes: plugin.bytes,
-            loaded_ms: Timestamp::now().as_millisecond(),
-            loaded_by: by.to_owned(),
-            counters: PluginCounters::default(),
-        };
-        if let Some(known) = record.version(&plugin.digest) {
-            plugin.resume(counters(&known.counters));
-        }
-        let took = versions::add(&mut record, version, how, self.0.settings.versions_max);
-        let loaded = loaded(took);
-        let mut next = state.clone();
-        // One that runs already goes on counting.
-        next.loaded.entry(loaded.digest.clone()).or_insert_with(|| Arc::new(plugin));
-        next.records.insert(loaded.name.clone(), record);
-        self.check_settings(&next, &loaded.name)?;
-        self.0.store.add_plugin_file(&loaded.digest, wasm.to_vec()).await?;
-        self.adopt(&mut state, next, &loaded.name).await?;
-        Ok(loaded)
     }
 
     /// The version that is to be run over what the one that serves did, if there is one.
@@ -286,40 +209,6 @@ impl Catalog {
         let swept = tokio::task::spawn_blocking(move || shared.loader.sweep(&keep, UNUSED)).await;
         if let Ok(Err(error)) = swept {
             tracing::warn!(%error, "cannot remove compiled plugins that nobody uses");
-        }
-    }
-}
-
-/// Loads the versions that serve, and those that would after a rollback: as many at once as there are
-/// cores, since nobody is served yet.
-async fn load_all(store: &Arc<dyn Store>, loader: &Loader, state: &mut State) {
-    let at_once = std::thread::available_parallelism().map_or(1, usize::from);
-    let needed = needed(state);
-    let mut wanted = state.records.values().flat_map(|record| {
-        let versions = record.versions.iter().filter(|it| needed.contains(&it.digest));
-        versions.map(|version| (record.name.clone(), version.clone()))
-    });
-    let mut loading = JoinSet::new();
-    loop {
-        while loading.len() < at_once
-            && let Some((name, version)) = wanted.next()
-        {
-            let (store, loader) = (Arc::clone(store), loader.clone());
-            loading.spawn(async move {
-                let plugin = load_kept(store.as_ref(), &loader, &version).await;
-                (name, version.digest, plugin)
-            });
-        }
-        let Some(loaded) = loading.join_next().await else { return };
-        match loaded {
-            Ok((_, digest, Ok(plugin))) => {
-                state.loaded.insert(digest, Arc::new(plugin));
-            }
-            Ok((plugin, digest, Err(error))) => {
-                let version = short(&digest);
-                tracing::error!(plugin, version, "a plugin was not loaded: {error}");
-            }
-            Err(error) => tracing::error!("a plugin was not loaded: {error}"),
         }
     }
 }

@@ -3,12 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::MutexGuard;
 use trellis_store::PluginRecord;
 
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
-use crate::state::{State, known, load_kept, needed, used, with_counters};
+use crate::fit::Fit;
+use crate::loading::load_kept;
+use crate::state::{State, known, needed, used, with_counters};
 use crate::versions::{self, short};
 
 impl Catalog {
@@ -21,8 +24,8 @@ impl Catalog {
     ) -> Result<PluginRecord, CatalogError> {
         let record = self.change(name, |record| versions::rollback(record, from)).await?;
         // Going back is the way out, whatever was set since.
-        let state = self.0.state.lock().await;
-        if let Err(why) = self.check_settings(&state, name) {
+        let table = self.0.table.load_full();
+        if let Err(why) = self.check_fit(&table, name, Fit::All).await {
             tracing::warn!(plugin = name, "after the rollback: {why}");
         }
         Ok(record)
@@ -64,11 +67,12 @@ impl Catalog {
 
     /// Lets a plugin serve its devices, or none.
     pub async fn enable(&self, name: &str, enabled: bool) -> Result<PluginRecord, CatalogError> {
-        self.change_checked(name, |record| {
+        let fit = if enabled { Fit::NewVersions } else { Fit::Any };
+        let change = |record: &mut PluginRecord| {
             record.is_disabled = !enabled;
             Ok(())
-        })
-        .await
+        };
+        self.change_with(name, change, fit).await
     }
 
     /// Removes one version of a plugin that serves nobody.
@@ -105,7 +109,7 @@ impl Catalog {
         name: &str,
         change: impl Fn(&mut PluginRecord) -> Result<(), CatalogError>,
     ) -> Result<PluginRecord, CatalogError> {
-        self.change_with(name, change, false).await
+        self.change_with(name, change, Fit::Any).await
     }
 
     /// Changes one plugin, if its settings fit what would serve.
@@ -114,14 +118,14 @@ impl Catalog {
         name: &str,
         change: impl Fn(&mut PluginRecord) -> Result<(), CatalogError>,
     ) -> Result<PluginRecord, CatalogError> {
-        self.change_with(name, change, true).await
+        self.change_with(name, change, Fit::NewVersions).await
     }
 
     async fn change_with(
         &self,
         name: &str,
         change: impl Fn(&mut PluginRecord) -> Result<(), CatalogError>,
-        check: bool,
+        fit: Fit,
     ) -> Result<PluginRecord, CatalogError> {
         // Not under the lock: compiling takes seconds.
         let mut ready = {
@@ -141,13 +145,17 @@ impl Catalog {
         let before = known(&state, name)?.clone();
         let mut record = with_counters(&before, &state.loaded);
         change(&mut record)?;
-        let begins_to_serve = record.active != before.active || before.is_disabled;
+        // One that could not be run before need not be for what has nothing to do with it.
+        let must_serve = record.active != before.active || fit != Fit::Any;
         let mut next = state.clone();
         for digest in missing(&record, &next) {
             match ready.remove(&digest).unwrap_or_else(|| Err("it was changed just now".to_owned()))
             {
-                Ok(plugin) => drop(next.loaded.insert(digest, Arc::new(plugin))),
-                Err(why) if record.active.as_ref() == Some(&digest) && begins_to_serve => {
+                Ok(plugin) => {
+                    next.broken.remove(&digest);
+                    next.loaded.insert(digest, Arc::new(plugin));
+                }
+                Err(why) if record.active.as_ref() == Some(&digest) && must_serve => {
                     let version = short(&digest);
                     let why = format!("the version {version} cannot be loaded: {why}");
                     return Err(CatalogError::Refused(why));
@@ -161,21 +169,27 @@ impl Catalog {
             }
         }
         next.records.insert(name.to_owned(), record.clone());
-        if check {
-            self.check_settings(&next, name)?;
-        }
-        self.adopt(&mut state, next, name).await?;
+        self.adopt(&mut state, next, name, fit, None).await?;
         Ok(record)
     }
 
-    /// Makes a state the one that holds: checked, kept, then seen.
+    /// Makes a state the one that holds: checked, kept, then seen. With it, the file of a version may
+    /// come, by its digest.
     pub(crate) async fn adopt(
         &self,
         state: &mut MutexGuard<'_, State>,
         mut next: State,
         changed: &str,
+        fit: Fit,
+        file: Option<(&str, Bytes)>,
     ) -> Result<(), CatalogError> {
-        let table = self.table(&next)?;
+        let table = Arc::new(self.table(&next)?);
+        // What is set for a device is checked against a table: until this one is seen.
+        let _no_other_orders = self.0.orders.lock().await;
+        self.check_fit(&table, changed, fit).await?;
+        if let Some((digest, wasm)) = file {
+            self.0.store.add_plugin_file(digest, wasm.into()).await?;
+        }
         let record = next.records.get(changed).cloned();
         self.0.store.set_plugins(record.as_slice()).await?;
         let digests = |record: Option<&PluginRecord>| -> HashSet<String> {
@@ -190,7 +204,8 @@ impl Catalog {
         }
         let needed = needed(&next);
         next.loaded.retain(|digest, _| needed.contains(digest));
-        self.0.table.store(Arc::new(table));
+        next.broken.retain(|digest, _| needed.contains(digest));
+        self.0.table.store(table);
         self.0.changes.send_modify(|changes| *changes += 1);
         **state = next;
         Ok(())

@@ -1,6 +1,6 @@
 //! The watched folder: a file that is put there is loaded.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,9 +11,10 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::{Catalog, Loaded};
+use crate::catalog::Catalog;
 use crate::error::CatalogError;
-use crate::versions::Took;
+use crate::loading::{Loaded, Source};
+use crate::versions::{Took, Use, short};
 
 /// Files that were not taken and are shown by name, and the longest that is said of one, in bytes.
 const REFUSED_SHOWN_MAX: usize = 1_000;
@@ -28,8 +29,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// The longest that is waited for it to be quiet.
 const QUIET_WAIT: Duration = Duration::from_secs(5);
 
-/// What a file looked like when it was last read, and what was said of it then.
-type Seen = HashMap<PathBuf, (Looks, Option<Refusal>)>;
+/// What a file looked like when it was last read, and what was found in it then.
+type Seen = HashMap<PathBuf, (Looks, Found)>;
+
+/// What was found in a file.
+enum Found {
+    /// A version of a plugin, by its name, its number and its digest.
+    Version(String, String, String),
+    /// Something that was not taken.
+    Refused(Refusal),
+}
 
 /// Why a file was not taken.
 struct Refusal {
@@ -67,7 +76,7 @@ pub async fn watch(
     // Before the first look, so that nothing falls in between.
     let watcher = watcher(&folder, Arc::clone(&changed));
     let mut seen = Seen::new();
-    look(&catalog, &folder, &mut seen).await?;
+    look(&catalog, &folder, &mut seen, true).await?;
     let mut adopted = catalog.0.changes.subscribe();
     Ok(tokio::spawn(async move {
         let _watcher = watcher;
@@ -85,7 +94,7 @@ pub async fn watch(
             }
         };
         while stop.run_until_cancelled(next()).await.is_some() {
-            if let Err(error) = look(&catalog, &folder, &mut seen).await {
+            if let Err(error) = look(&catalog, &folder, &mut seen, false).await {
                 show_refused(&catalog, [(folder.clone(), error.to_string())].into());
                 let folder = folder.display();
                 tracing::error!(%folder, %error, "the plugin folder cannot be read");
@@ -114,87 +123,135 @@ fn watcher(folder: &Path, changed: Arc<Notify>) -> Option<notify::RecommendedWat
 
 /// Reads the files that are new or have changed, the oldest first, so that the newest of several
 /// versions of one plugin is the one that serves.
-async fn look(catalog: &Catalog, folder: &Path, seen: &mut Seen) -> std::io::Result<()> {
+async fn look(
+    catalog: &Catalog,
+    folder: &Path,
+    seen: &mut Seen,
+    is_first: bool,
+) -> std::io::Result<()> {
     let mut files = wasm_files(folder).await?;
+    // Also of files that are gone: one that gets another name is not put there.
+    let there_before: HashSet<String> = seen
+        .values()
+        .filter_map(|(_, found)| match found {
+            Found::Version(_, _, digest) => Some(digest.clone()),
+            Found::Refused(_) => None,
+        })
+        .collect();
     seen.retain(|path, _| files.iter().any(|(file, _)| file == path));
     let changes = *catalog.0.changes.borrow();
     files.retain(|(path, looks)| match seen.get(path) {
-        Some((known, refusal)) => {
-            let again = refusal.as_ref().map_or(&Again::Never, |it| &it.again);
-            known != looks
-                || match again {
-                    Again::Never => false,
-                    // What it did not go with may be gone.
-                    Again::OtherThan(known) => *known != changes,
-                    Again::Soon => true,
-                    Again::After(time) => Instant::now() >= *time,
-                }
-        }
+        Some((known, found)) => known != looks || found.is_due(changes),
         None => true,
     });
     files.sort_by(|one, other| (one.1.0, &one.0).cmp(&(other.1.0, &other.0)));
     for (path, looks) in files {
         let file = path.display();
-        let refused = match take(catalog, &path, looks.1, changes).await {
+        let is_put = |digest: &str| !is_first && !there_before.contains(digest);
+        let found = match take(catalog, &path, looks.1, changes, is_put).await {
             Ok(loaded) => {
-                let (plugin, version, sha256) = (loaded.name, loaded.version, loaded.digest);
-                match loaded.took {
-                    Took::Known => tracing::debug!(%file, plugin, version, "plugin known"),
-                    Took::Nothing => tracing::warn!(
-                        %file, plugin, version, sha256,
-                        "plugin kept, and not used: the plugin is pinned to another version"
-                    ),
-                    Took::Unused => tracing::warn!(
-                        %file, plugin, version, sha256,
-                        "plugin not used: it was removed by an operator, or another version serves; \
-                         `trellis plugin load` and `pin` have it serve"
-                    ),
+                let Loaded { name: plugin, version, digest: sha256, took, .. } = loaded;
+                match took {
+                    Took::Known | Took::Unused => {
+                        tracing::debug!(%file, plugin, version, "plugin known");
+                    }
+                    Took::Nothing => tracing::info!(%file, plugin, version, sha256, "plugin kept"),
                     Took::Over | Took::Share | Took::Shadow => {
                         tracing::info!(%file, plugin, version, sha256, "plugin loaded");
                     }
                 }
-                None
+                Found::Version(plugin, version, sha256)
             }
             Err(refusal) => {
                 let why = &refusal.why;
-                let before = seen.get(&path).and_then(|(_, refusal)| refusal.as_ref());
-                if before.is_none_or(|before| before.why != *why) {
+                let before = seen.get(&path).map(|(_, found)| found);
+                if !matches!(before, Some(Found::Refused(before)) if before.why == *why) {
                     tracing::error!("a plugin was not loaded: {file}: {why}");
                 }
-                Some(refusal)
+                Found::Refused(refusal)
             }
         };
-        seen.insert(path, (looks, refused));
+        seen.insert(path, (looks, found));
     }
-    let refused = seen.iter().filter_map(|(path, (_, refusal))| {
-        let mut why = refusal.as_ref()?.why.clone();
-        why.truncate(why.floor_char_boundary(WHY_BYTES_MAX));
-        Some((path.clone(), why))
+    let refused = seen.iter().filter_map(|(path, (_, found))| match found {
+        Found::Refused(refusal) => Some((path.clone(), refusal.why.clone())),
+        Found::Version(..) => None,
     });
-    show_refused(catalog, refused.collect());
+    let mut refused: BTreeMap<PathBuf, String> = refused.collect();
+    refused.extend(unused(catalog, seen).await);
+    show_refused(catalog, refused);
     Ok(())
+}
+
+/// The newest file of each plugin of which the version does not serve, and why. The older ones are
+/// expected not to.
+async fn unused(catalog: &Catalog, seen: &Seen) -> Vec<(PathBuf, String)> {
+    let mut newest: BTreeMap<&str, (Option<SystemTime>, &PathBuf, &str, &str)> = BTreeMap::new();
+    for (path, (looks, found)) in seen {
+        let Found::Version(name, version, digest) = found else { continue };
+        let file = (looks.0, path, version.as_str(), digest.as_str());
+        let known = newest.entry(name.as_str()).or_insert(file);
+        *known = file.max(*known);
+    }
+    let before = catalog.refused_files();
+    let mut unused = Vec::new();
+    for (name, (_, path, version, digest)) in newest {
+        let Some(why) = catalog.unused(name, digest).await else { continue };
+        let why = format!("it is {name} {version} ({}), and does not serve: {why}", short(digest));
+        if before.get(path) != Some(&why) {
+            tracing::warn!("a file of the plugin folder is not used: {}: {why}", path.display());
+        }
+        unused.push((path.clone(), why));
+    }
+    unused
+}
+
+impl Found {
+    /// Whether it is to be looked at again, though the file is the same, after so many changes of the
+    /// catalog.
+    fn is_due(&self, changes: u64) -> bool {
+        match self {
+            Self::Version(..) => false,
+            Self::Refused(refusal) => match refusal.again {
+                Again::Never => false,
+                // What it did not go with may be gone.
+                Again::OtherThan(known) => known != changes,
+                Again::Soon => true,
+                Again::After(time) => Instant::now() >= time,
+            },
+        }
+    }
 }
 
 /// Has operators see what was not taken: all of it counted, and the first of it by name.
 fn show_refused(catalog: &Catalog, mut refused: BTreeMap<PathBuf, String>) {
     let count = u32::try_from(refused.len()).unwrap_or(u32::MAX);
     metrics::gauge!("trellis_plugin_files_refused").set(f64::from(count));
+    refused.values_mut().for_each(|why| why.truncate(why.floor_char_boundary(WHY_BYTES_MAX)));
     if let Some(first_hidden) = refused.keys().nth(REFUSED_SHOWN_MAX).cloned() {
         refused.split_off(&first_hidden);
     }
     catalog.0.refused.store(Arc::new(refused));
 }
 
-/// Takes a file, after so many changes of the catalog.
-async fn take(catalog: &Catalog, path: &Path, bytes: u64, changes: u64) -> Result<Loaded, Refusal> {
+/// Takes a file, after so many changes of the catalog. Whether somebody has just put it there is told
+/// by its digest.
+async fn take(
+    catalog: &Catalog,
+    path: &Path,
+    bytes: u64,
+    changes: u64,
+    is_put: impl Fn(&str) -> bool + Sync,
+) -> Result<Loaded, Refusal> {
     let limit = catalog.file_bytes_max();
     if bytes > limit {
-        let why = format!("it has {bytes} bytes; the limit is {limit}");
+        let why = format!("it has {bytes} bytes; the limit is {limit} ([plugins] file-bytes-max)");
         return Err(Refusal { why, again: Again::Never });
     }
     let unread = |error: std::io::Error| Refusal { why: error.to_string(), again: Again::Soon };
     let wasm = read(path, limit).await.map_err(unread)?;
-    catalog.load_from_folder(wasm.into()).await.map_err(|error| {
+    let from = Source::Folder(&is_put);
+    catalog.take(wasm.into(), from, Use::Serve).await.map_err(|error| {
         let again = match error {
             CatalogError::Refused(_) => Again::Never,
             CatalogError::Store(_) => Again::After(Instant::now() + NOT_KEPT),

@@ -9,7 +9,9 @@
 mod catalog;
 mod changes;
 mod error;
+mod fit;
 mod folder;
+mod loading;
 mod orders;
 mod settings;
 mod state;
@@ -18,10 +20,11 @@ mod trial;
 mod upkeep;
 mod versions;
 
-pub use catalog::{Catalog, CatalogSettings, Loaded};
+pub use catalog::{Catalog, CatalogSettings};
 pub use error::CatalogError;
 pub use folder::watch;
+pub use loading::Loaded;
 pub use settings::{Effective, Layer, Origin};
-pub use table::Selected;
+pub use table::{DevicePin, Selected};
 pub use trial::TrialSettings;
 pub use versions::{Took, Use};

@@ -8,9 +8,10 @@ use trellis_store::{Device, DeviceKey, Orders, Settings, TagOrders};
 
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
-use crate::settings::{Effective, Object, merged};
-use crate::state::{fits, known};
-use crate::table::{Table, object};
+use crate::fit::Fit;
+use crate::settings::{Effective, Object};
+use crate::state::known;
+use crate::table::{DevicePin, Table, object};
 
 /// The longest settings of one plugin in one place, and the longest tag, in bytes.
 const SETTINGS_BYTES_MAX: usize = 64 << 10;
@@ -49,10 +50,8 @@ impl Catalog {
         let checks = kept.is_some();
         record.settings = kept;
         next.records.insert(name.to_owned(), record);
-        if checks {
-            self.check_settings(&next, name)?;
-        }
-        self.adopt(&mut state, next, name).await
+        let fit = if checks { Fit::All } else { Fit::Any };
+        self.adopt(&mut state, next, name, fit, None).await
     }
 
     /// What is said of devices that have a tag.
@@ -74,7 +73,6 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         check_tag(tag)?;
         let kept = kept(settings)?;
-        let orders = Orders { tags: [tag.to_owned()].into(), ..Orders::default() };
         let checks = kept.is_some();
         self.change_tag(
             tag,
@@ -82,7 +80,13 @@ impl Catalog {
                 Some(kept) => drop(said.settings.insert(plugin.to_owned(), kept)),
                 None => drop(said.settings.remove(plugin)),
             },
-            |table| if checks { check_effective(table, plugin, &orders) } else { Ok(()) },
+            async |table| {
+                if !checks {
+                    return Ok(());
+                }
+                served(table, plugin)?;
+                self.check_tag_fit(table, plugin, tag).await
+            },
         )
         .await
     }
@@ -95,7 +99,7 @@ impl Catalog {
         self.change_tag(
             tag,
             |said| said.plugin = plugin,
-            |table| match &wanted {
+            async |table| match &wanted {
                 Some(name) => served(table, name).map(|_| ()),
                 None => Ok(()),
             },
@@ -106,6 +110,11 @@ impl Catalog {
     /// What is said of a device.
     pub async fn orders(&self, device: &DeviceKey) -> Result<Orders, CatalogError> {
         Ok(self.0.store.orders(device).await?)
+    }
+
+    /// The plugin that is to serve a device of which this is said, whatever the matchers say.
+    pub fn device_pin(&self, orders: &Orders) -> Option<DevicePin> {
+        self.0.table.load().device_pin(orders)
     }
 
     /// The version that is to serve a device in its next session: of the plugin that it is pinned
@@ -126,7 +135,8 @@ impl Catalog {
             root: &header.root,
         };
         let used = header.plugin.as_ref().map(|(name, _)| name.clone());
-        let last = table.pinned(&orders).map(str::to_owned).or(used);
+        let pinned = table.pinned(&orders).map(|(plugin, _)| plugin.to_owned());
+        let last = pinned.or(used);
         let served = last.and_then(|plugin| {
             let orders = Orders { plugin: Some(plugin), ..orders.clone() };
             table.select(device.as_str(), &traits, &orders)
@@ -138,20 +148,20 @@ impl Catalog {
     /// Gives a device a tag.
     pub async fn add_tag(&self, device: &DeviceKey, tag: &str) -> Result<(), CatalogError> {
         check_tag(tag)?;
-        self.change_orders(device, |orders| {
+        self.change_orders(device, |orders, table| {
             orders.tags.insert(tag.to_owned());
             if orders.tags.len() > TAGS_MAX {
                 let why = format!("a device can have {TAGS_MAX} tags");
                 return Err(CatalogError::Refused(why));
             }
-            Ok(())
+            table.check_orders(orders)
         })
         .await
     }
 
     /// Takes a tag from a device, which need not have it.
     pub async fn remove_tag(&self, device: &DeviceKey, tag: &str) -> Result<(), CatalogError> {
-        self.change_orders(device, |orders| {
+        self.change_orders(device, |orders, _| {
             orders.tags.remove(tag);
             Ok(())
         })
@@ -164,10 +174,10 @@ impl Catalog {
         device: &DeviceKey,
         plugin: Option<&str>,
     ) -> Result<(), CatalogError> {
-        if let Some(name) = plugin {
-            served(&self.0.table.load(), name)?;
-        }
-        self.change_orders(device, |orders| {
+        self.change_orders(device, |orders, table| {
+            if let Some(name) = plugin {
+                served(table, name)?;
+            }
             orders.plugin = plugin.map(str::to_owned);
             Ok(())
         })
@@ -182,11 +192,11 @@ impl Catalog {
         settings: &Object,
     ) -> Result<(), CatalogError> {
         let kept = kept(settings)?;
-        let table = self.0.table.load_full();
-        self.change_orders(device, |orders| match kept {
+        self.change_orders(device, |orders, table| match kept {
             Some(kept) => {
+                served(table, plugin)?;
                 orders.settings.insert(plugin.to_owned(), kept);
-                check_effective(&table, plugin, orders)
+                table.check_effective(plugin, orders)
             }
             None => {
                 orders.settings.remove(plugin);
@@ -212,7 +222,7 @@ impl Catalog {
         &self,
         tag: &str,
         change: impl FnOnce(&mut TagOrders),
-        check: impl FnOnce(&Table) -> Result<(), CatalogError>,
+        check: impl AsyncFnOnce(&Arc<Table>) -> Result<(), CatalogError>,
     ) -> Result<(), CatalogError> {
         let mut state = self.0.state.lock().await;
         let mut next = state.clone();
@@ -223,10 +233,11 @@ impl Catalog {
         } else {
             next.tags.insert(tag.to_owned(), said.clone());
         }
-        let table = self.table(&next)?;
-        check(&table)?;
+        let table = Arc::new(self.table(&next)?);
+        let _no_other_orders = self.0.orders.lock().await;
+        check(&table).await?;
         self.0.store.set_tag(tag, &said).await?;
-        self.0.table.store(Arc::new(table));
+        self.0.table.store(table);
         *state = next;
         Ok(())
     }
@@ -234,11 +245,13 @@ impl Catalog {
     async fn change_orders(
         &self,
         device: &DeviceKey,
-        change: impl FnOnce(&mut Orders) -> Result<(), CatalogError>,
+        change: impl FnOnce(&mut Orders, &Table) -> Result<(), CatalogError>,
     ) -> Result<(), CatalogError> {
         let _one_at_a_time = self.0.orders.lock().await;
         let mut orders = self.0.store.orders(device).await?;
-        change(&mut orders)?;
+        // Under the lock: nothing begins to serve meanwhile.
+        let table = self.0.table.load_full();
+        change(&mut orders, &table)?;
         Ok(self.0.store.set_orders(device, &orders).await?)
     }
 }
@@ -249,12 +262,6 @@ fn served(table: &Table, name: &str) -> Result<Arc<Plugin>, CatalogError> {
     found.map(|it| Arc::clone(&it.stable)).ok_or_else(|| {
         CatalogError::Unknown(format!("no plugin {name:?} serves: load it, or enable it"))
     })
-}
-
-/// Whether all that is set for a device fits the plugin's schema.
-fn check_effective(table: &Table, plugin: &str, orders: &Orders) -> Result<(), CatalogError> {
-    let plugin = served(table, plugin)?;
-    fits(&plugin, merged(table.layers_for(&plugin, orders)))
 }
 
 /// Settings as they are kept; none where nothing is set.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Map, Value};
-use trellis_plugin_host::lay_over;
 
 /// A JSON object.
 pub(crate) type Object = Map<String, Value>;
@@ -40,13 +39,6 @@ pub struct Effective {
     pub settings: Object,
     /// Where each of them comes from, by its path as a JSON pointer.
     pub origins: BTreeMap<String, Origin>,
-}
-
-/// What holds in the end, as [`Effective::of`] has it, for whoever does not ask where it comes from.
-pub(crate) fn merged(layers: impl IntoIterator<Item = Layer>) -> Object {
-    let mut settings = Object::new();
-    layers.into_iter().for_each(|layer| lay_over(&mut settings, layer.settings));
-    settings
 }
 
 impl Effective {

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use trellis_plugin_host::{Canary, Counters, Loader, Plugin, Registry, Serving};
-use trellis_store::{PluginCounters, PluginRecord, PluginVersion, Store, TagOrders};
+use trellis_plugin_host::{Canary, Counters, Plugin, Registry, Serving};
+use trellis_store::{PluginCounters, PluginRecord, TagOrders};
 
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
-use crate::settings::{Layer, Object, Origin, merged};
+use crate::settings::{Layer, Origin};
 use crate::table::{Table, object};
 
 /// What plugins there are, what is set for them, and which of them are ready to run.
@@ -17,6 +17,8 @@ pub(crate) struct State {
     pub(crate) records: BTreeMap<String, PluginRecord>,
     /// The versions that are ready to run, by digest.
     pub(crate) loaded: HashMap<String, Arc<Plugin>>,
+    /// Why others that are to be ready are not, by digest.
+    pub(crate) broken: BTreeMap<String, String>,
     pub(crate) tags: BTreeMap<String, TagOrders>,
     /// Plugins of whose shadows something is to be kept.
     pub(crate) noted: HashSet<String>,
@@ -43,6 +45,7 @@ impl Catalog {
             (name.clone(), configured.into_iter().chain(set).collect())
         });
         let mut table = Table::new(registry, layers.collect(), state.tags.clone());
+        table.broken = state.broken.clone();
         table.shadows = state
             .records
             .values()
@@ -54,35 +57,6 @@ impl Catalog {
             .collect();
         Ok(table)
     }
-
-    /// Whether what is set for all devices of a plugin fits the versions of it that serve.
-    pub(crate) fn check_settings(&self, state: &State, name: &str) -> Result<(), CatalogError> {
-        check_settings(&self.table(state)?, name)
-    }
-}
-
-/// Whether what is set for all devices of a plugin fits the versions of it that serve.
-pub(crate) fn check_settings(table: &Table, name: &str) -> Result<(), CatalogError> {
-    let Some(serving) = table.registry.serving().find(|it| it.stable.manifest.name == name) else {
-        return Ok(());
-    };
-    let canary = serving.canary.as_ref().map(|canary| &canary.plugin);
-    for plugin in std::iter::once(&serving.stable).chain(canary) {
-        fits(plugin, merged(table.below_tags(plugin)))?;
-    }
-    Ok(())
-}
-
-/// Loads a version that is kept, and goes on with what it has counted.
-pub(crate) async fn load_kept(
-    store: &dyn Store,
-    loader: &Loader,
-    version: &PluginVersion,
-) -> Result<Plugin, String> {
-    let file = store.plugin_file(&version.digest).await.map_err(|error| error.to_string())?;
-    let plugin = loader.load(file.into()).await?;
-    plugin.resume(counters(&version.counters));
-    Ok(plugin)
 }
 
 /// The versions that run: for all devices, for a share of them, and for none.
@@ -102,13 +76,6 @@ pub(crate) fn needed(state: &State) -> HashSet<String> {
 pub(crate) fn known<'a>(state: &'a State, name: &str) -> Result<&'a PluginRecord, CatalogError> {
     let known = state.records.get(name).filter(|it| !it.versions.is_empty());
     known.ok_or_else(|| CatalogError::Unknown(format!("there is no plugin {name:?}")))
-}
-
-pub(crate) fn fits(plugin: &Plugin, settings: Object) -> Result<(), CatalogError> {
-    plugin.check_settings(&serde_json::Value::Object(settings)).map_err(|why| {
-        let (name, version) = (&plugin.manifest.name, &plugin.manifest.version);
-        CatalogError::Conflict(format!("the settings do not fit {name} {version}: {why}"))
-    })
 }
 
 /// A record with what its versions have done by now.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use trellis_plugin_host::{Candidate, Plugin, PluginSettings, Registry, Traits};
 use trellis_store::{Orders, Settings, TagOrders};
 
+use crate::fit::fits;
 use crate::settings::{Layer, Object, Origin};
 
 /// The plugin that serves a device, with its settings.
@@ -15,6 +16,17 @@ pub struct Selected {
     pub plugin: Arc<Plugin>,
     /// Its settings for the device.
     pub settings: PluginSettings,
+}
+
+/// The plugin that operators want for a device, whatever the matchers say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DevicePin {
+    /// Its name.
+    pub plugin: String,
+    /// The tag that says so; else it is said of the device itself.
+    pub tag: Option<String>,
+    /// Whether the plugin serves. If not, the device is served by nobody.
+    pub serves: bool,
 }
 
 /// One state of the catalog.
@@ -27,6 +39,8 @@ pub(crate) struct Table {
     pub(crate) tags: BTreeMap<String, TagOrders>,
     /// The versions that are run over what others did, by plugin.
     pub(crate) shadows: BTreeMap<String, Arc<Plugin>>,
+    /// Why versions that are to serve cannot be run, by digest.
+    pub(crate) broken: BTreeMap<String, String>,
     /// The settings of devices of which nothing more is said, by the digest of the version.
     pub(crate) common: BTreeMap<String, PluginSettings>,
 }
@@ -39,12 +53,10 @@ impl Table {
         tags: BTreeMap<String, TagOrders>,
     ) -> Self {
         let mut table = Self { registry, layers, tags, ..Self::default() };
-        let serving = table.registry.serving();
-        let versions = serving.flat_map(|it| {
-            std::iter::once(&it.stable).chain(it.canary.iter().map(|canary| &canary.plugin))
-        });
-        let common =
-            versions.map(|plugin| (plugin.digest.clone(), settings(table.below_tags(plugin))));
+        let names = table.registry.serving().map(|it| it.stable.manifest.name.as_str());
+        let versions = names.flat_map(|name| table.versions(name));
+        let common = versions
+            .map(|plugin| (plugin.digest.clone(), settings(plugin, table.below_tags(plugin))));
         table.common = common.collect();
         table
     }
@@ -55,20 +67,31 @@ impl Table {
         traits: &Traits<'_>,
         orders: &Orders,
     ) -> Option<Selected> {
-        let pinned = self.pinned(orders);
+        let pinned = self.pinned(orders).map(|(plugin, _)| plugin);
         let candidate = Candidate { device, traits: *traits, pinned };
         let plugin = self.registry.select(&candidate)?;
         let settings = match self.common.get(&plugin.digest) {
             Some(common) if !self.says_more(&plugin.manifest.name, orders) => common.clone(),
-            _ => settings(self.layers_for(&plugin, orders)),
+            _ => settings(&plugin, self.layers_for(&plugin, orders)),
         };
         Some(Selected { plugin, settings })
     }
 
-    /// The plugin that operators want for a device: by itself, else by its tags in order.
-    pub(crate) fn pinned<'a>(&'a self, orders: &'a Orders) -> Option<&'a str> {
-        let by_tag = orders.tags.iter().find_map(|tag| self.tags.get(tag)?.plugin.as_deref());
-        orders.plugin.as_deref().or(by_tag)
+    /// The plugin that operators want for a device: by itself, else by its tags in order, with the tag.
+    pub(crate) fn pinned<'a>(&'a self, orders: &'a Orders) -> Option<(&'a str, Option<&'a str>)> {
+        let by_itself = orders.plugin.as_deref().map(|plugin| (plugin, None));
+        let by_tag = |tag: &'a String| Some((self.tags.get(tag)?.plugin.as_deref()?, Some(&**tag)));
+        by_itself.or_else(|| orders.tags.iter().find_map(by_tag))
+    }
+
+    /// The same, for people.
+    pub(crate) fn device_pin(&self, orders: &Orders) -> Option<DevicePin> {
+        let (plugin, tag) = self.pinned(orders)?;
+        Some(DevicePin {
+            plugin: plugin.to_owned(),
+            tag: tag.map(str::to_owned),
+            serves: self.versions(plugin).next().is_some(),
+        })
     }
 
     /// The defaults of a plugin, and over them what is set for all of its devices.
@@ -95,7 +118,8 @@ impl Table {
         layers
     }
 
-    fn says_more(&self, plugin: &str, orders: &Orders) -> bool {
+    /// Whether something is set for a device beyond what holds for all devices of a plugin.
+    pub(crate) fn says_more(&self, plugin: &str, orders: &Orders) -> bool {
         let tagged =
             |tag: &String| self.tags.get(tag).is_some_and(|it| it.settings.contains_key(plugin));
         orders.settings.contains_key(plugin) || orders.tags.iter().any(tagged)
@@ -107,9 +131,12 @@ pub(crate) fn object(settings: &Settings) -> Option<Object> {
     serde_json::from_str(&settings.0).ok()
 }
 
-/// The settings that come of these layers, of which the first are the defaults.
-fn settings(layers: Vec<Layer>) -> PluginSettings {
+/// The settings of a version that come of these layers, of which the first are the defaults. They
+/// were checked when they were set; since then, the configuration may have changed, or another version
+/// may have been gone back to.
+fn settings(plugin: &Plugin, layers: Vec<Layer>) -> PluginSettings {
+    let misfit = fits(plugin, layers.clone()).err().map(Arc::from);
     let mut layers = layers.into_iter().map(|layer| layer.settings);
     let defaults = layers.next().unwrap_or_default();
-    PluginSettings::new(defaults, layers.collect())
+    PluginSettings { misfit, ..PluginSettings::new(defaults, layers.collect()) }
 }

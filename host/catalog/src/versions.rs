@@ -149,17 +149,18 @@ pub(crate) fn promote(record: &mut PluginRecord) -> Result<(), CatalogError> {
     Ok(())
 }
 
-/// The version that a text names: what it calls itself, the last one of that name, or the begin of
-/// its digest.
+/// The version that a text names: what it calls itself, if no other one does, or the begin of its
+/// digest.
 pub(crate) fn find<'a>(
     record: &'a PluginRecord,
     named: &str,
 ) -> Result<&'a PluginVersion, CatalogError> {
-    let by_version = record.versions.iter().rev().find(|it| it.version == named);
     // Fewer digits may be a slip.
     let is_digest = named.len() >= DIGEST_DIGITS_MIN;
-    let mut by_digest =
-        record.versions.iter().filter(|it| is_digest && it.digest.starts_with(named));
+    let mut meant = record
+        .versions
+        .iter()
+        .filter(|it| it.version == named || (is_digest && it.digest.starts_with(named)));
     let unknown = |why: &str| {
         let name = &record.name;
         let kept: Vec<String> = record
@@ -170,11 +171,12 @@ pub(crate) fn find<'a>(
         let kept = kept.join(", ");
         Err(CatalogError::Unknown(format!("{why} {named:?} of the plugin {name}; it has {kept}")))
     };
-    match (by_version, by_digest.next(), by_digest.next()) {
-        (Some(version), _, _) => Ok(version),
-        (None, Some(version), None) => Ok(version),
-        (None, Some(_), Some(_)) => unknown("there is more than one version"),
-        _ => unknown(
+    match (meant.next(), meant.next()) {
+        (Some(version), None) => Ok(version),
+        (Some(_), Some(_)) => {
+            unknown("name one by the begin of its digest: there is more than one version")
+        }
+        (None, _) => unknown(
             "there is no version, and none whose digest begins with at least 8 digits of it,",
         ),
     }
@@ -332,9 +334,10 @@ mod tests {
     #[test]
     fn a_version_is_found_by_its_name_or_the_begin_of_its_digest() {
         let mut record = record(1);
+        assert_eq!(find(&record, "1.1.0").expect("found").digest, version(1).digest);
         let rebuilt = PluginVersion { digest: "f".repeat(64), ..version(1) };
         add(&mut record, rebuilt.clone(), Use::Serve, 20);
-        assert_eq!(find(&record, "1.1.0").expect("found").digest, rebuilt.digest);
+        assert!(find(&record, "1.1.0").is_err(), "there are two of them");
         assert_eq!(find(&record, "ffffffff").expect("found").digest, rebuilt.digest);
         assert!(find(&record, "9.9.9").is_err() && find(&record, "").is_err());
         assert!(find(&record, "fff").is_err(), "a few digits may be a slip");

@@ -8,6 +8,7 @@ use axum::extract::{FromRequestParts, Path, RawPathParams, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
+use trellis_catalog::DevicePin;
 use trellis_store::{Device, DeviceKey, FactValue, Session, Step};
 use utoipa::{IntoParams, ToSchema};
 
@@ -82,7 +83,18 @@ pub(crate) struct DeviceDetails {
     /// Its tags.
     tags: BTreeSet<String>,
     /// The plugin that is to serve it, whatever the matchers say.
-    pinned_plugin: Option<String>,
+    pin: Option<PinView>,
+}
+
+/// The plugin that is to serve a device, whatever the matchers say.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PinView {
+    /// Its name.
+    plugin: String,
+    /// The tag that says so; absent where it is said of the device itself.
+    tag: Option<String>,
+    /// Whether the plugin serves. If not, the device is served by nobody.
+    serves: bool,
 }
 
 /// A plugin and its version.
@@ -237,6 +249,10 @@ pub(crate) async fn show(
     KnownDevice(key, device): KnownDevice,
 ) -> Result<Json<DeviceDetails>, Problem> {
     let orders = server.store.orders(&key).await?;
+    let pin = server.catalog.device_pin(&orders).map(|it| {
+        let DevicePin { plugin, tag, serves } = it;
+        PinView { plugin, tag, serves }
+    });
     Ok(Json(DeviceDetails {
         in_session: server.sessions.has_session(&key),
         cwmp_version: device.cwmp_version.clone(),
@@ -249,7 +265,7 @@ pub(crate) async fn show(
         connection_request_url: device.connection_request_url.clone(),
         quarantine_reason: device.quarantine_reason.clone(),
         tags: orders.tags,
-        pinned_plugin: orders.plugin,
+        pin,
         device: view(&key, device),
     }))
 }

@@ -39,6 +39,8 @@ pub(crate) struct PluginView {
     description: Option<String>,
     /// What the version that serves calls itself.
     version: Option<String>,
+    /// The SHA-256 of its file.
+    digest: Option<String>,
     /// Whether it may serve devices.
     enabled: bool,
     /// Whether a version that is loaded does not take over.
@@ -69,6 +71,8 @@ pub(crate) struct PluginDetails {
     settings: EffectiveView,
     /// What it imports: what it can touch.
     imports: Vec<String>,
+    /// The origins that it may send requests to over HTTP: what the configuration grants.
+    http: Vec<String>,
     /// Whether it is asked at each Inform if the device may come in.
     admits: bool,
     /// Whether it can be woken when a deadline passes.
@@ -146,6 +150,8 @@ pub(crate) struct VersionView {
     loaded_by: String,
     /// Whether it serves devices, or would if the plugin were enabled.
     serves: bool,
+    /// Why it cannot be run though it is to serve, if that is so: then nobody is served by it.
+    broken: Option<String>,
     /// Sessions that it served, also those in which it was not asked anything.
     sessions: u64,
     /// Calls of its hooks.
@@ -184,7 +190,8 @@ pub(crate) struct LoadedView {
     digest: String,
     /// `serves`: all devices of the plugin from their next session on; `trial`: a share of them;
     /// `shadow`: none, it is run over what the other one does;
-    /// `kept`: none, the plugin is pinned; `known`: it served already.
+    /// `kept`: none, the plugin is pinned; `disabled`: none, the plugin is disabled; `known`: it served
+    /// already.
     outcome: &'static str,
 }
 
@@ -210,14 +217,11 @@ type Answer<T> = Result<Json<T>, Problem>;
 #[utoipa::path(get, path = "/plugins", tag = "plugins", responses((status = 200, body = Vec<PluginView>)))]
 pub(crate) async fn list(State(server): State<Arc<Server>>) -> Json<Vec<PluginView>> {
     let plugins = server.catalog.plugins().await;
-    let view = |record: PluginRecord| {
-        let serving = server.catalog.serving(&record.name);
-        view(record, serving.as_deref())
-    };
-    Json(plugins.into_iter().map(view).collect())
+    Json(plugins.into_iter().map(|record| view(&server, record)).collect())
 }
 
-/// Files of the plugin folder that were not taken when they were last looked at.
+/// Files of the plugin folder that were not taken when they were last looked at, and the newest file of
+/// a plugin there if its version does not serve.
 #[utoipa::path(get, path = "/refused-files", tag = "plugins", responses((status = 200, body = Vec<RefusedFile>)))]
 pub(crate) async fn refused(State(server): State<Arc<Server>>) -> Json<Vec<RefusedFile>> {
     let files = server.catalog.refused_files();
@@ -259,6 +263,7 @@ pub(crate) async fn load(
         "plugin loaded"
     );
     let outcome = match loaded.took {
+        Took::Over | Took::Share | Took::Known if loaded.is_disabled => "disabled",
         Took::Over => "serves",
         Took::Share => "trial",
         Took::Shadow => "shadow",
@@ -278,7 +283,7 @@ pub(crate) async fn show(
 ) -> Answer<PluginDetails> {
     let (record, active) = server.catalog.plugin(&name).await?;
     let settings = active.as_deref().map(|it| server.catalog.common_settings(it));
-    Ok(Json(details(record, active.as_deref(), settings.unwrap_or_default())))
+    Ok(Json(details(&server, record, active.as_deref(), settings.unwrap_or_default())))
 }
 
 /// Removes a plugin with all its versions. What it keeps for devices stays, and so do its settings.
@@ -388,8 +393,7 @@ pub(crate) async fn unpin(
 }
 
 fn changed(server: &Server, record: PluginRecord) -> Json<PluginView> {
-    let serving = server.catalog.serving(&record.name);
-    Json(view(record, serving.as_deref()))
+    Json(view(server, record))
 }
 
 /// A share in percent as the catalog has it.
@@ -404,7 +408,8 @@ fn share(percent: f64) -> Result<u32, Problem> {
     Ok(format!("{share:.0}").parse().unwrap_or(SHARE_ALL))
 }
 
-fn view(record: PluginRecord, serving: Option<&Plugin>) -> PluginView {
+fn view(server: &Server, record: PluginRecord) -> PluginView {
+    let serving = server.catalog.serving(&record.name);
     let version_of = |digest: &str| record.version(digest).map(|it| it.version.clone());
     let trial = record.trial.as_ref().map(|trial| TrialView {
         version: version_of(&trial.digest).unwrap_or_default(),
@@ -420,19 +425,22 @@ fn view(record: PluginRecord, serving: Option<&Plugin>) -> PluginView {
         differences: it.differences,
         last: it.last.into_iter().map(difference).collect(),
     });
-    let is_serving = |digest: &String| {
-        record.active.as_ref() == Some(digest)
-            || record.trial.as_ref().is_some_and(|trial| trial.digest == *digest)
+    let view_of = |it: &PluginVersion| {
+        let broken = server.catalog.broken(&it.digest);
+        let is_wanted = record.active.as_ref() == Some(&it.digest)
+            || record.trial.as_ref().is_some_and(|trial| trial.digest == it.digest);
+        version(it, is_wanted && broken.is_none(), broken)
     };
     PluginView {
         description: serving.map(|it| it.manifest.description.clone()),
         version: record.active.as_deref().and_then(version_of),
+        digest: record.active.clone(),
         enabled: !record.is_disabled,
         pinned: record.is_pinned,
         trial,
         shadow,
         last_trial: record.last_trial.clone(),
-        versions: record.versions.iter().map(|it| version(it, is_serving(&it.digest))).collect(),
+        versions: record.versions.iter().map(view_of).collect(),
         name: record.name,
     }
 }
@@ -442,7 +450,7 @@ fn difference(it: ShadowDifference) -> DifferenceView {
     DifferenceView { at: time::text(at_ms), device, kind, old, new }
 }
 
-fn version(it: &PluginVersion, serves: bool) -> VersionView {
+fn version(it: &PluginVersion, serves: bool, broken: Option<String>) -> VersionView {
     let counters = &it.counters;
     VersionView {
         version: it.version.clone(),
@@ -451,6 +459,7 @@ fn version(it: &PluginVersion, serves: bool) -> VersionView {
         loaded: time::text(it.loaded_ms),
         loaded_by: it.loaded_by.clone(),
         serves,
+        broken,
         sessions: counters.sessions,
         runs: counters.runs,
         rpcs: counters.rpcs,
@@ -462,7 +471,12 @@ fn version(it: &PluginVersion, serves: bool) -> VersionView {
     }
 }
 
-fn details(record: PluginRecord, active: Option<&Plugin>, settings: Effective) -> PluginDetails {
+fn details(
+    server: &Server,
+    record: PluginRecord,
+    active: Option<&Plugin>,
+    settings: Effective,
+) -> PluginDetails {
     let manifest = active.map(|it| &it.manifest);
     let matchers = manifest.into_iter().flat_map(|it| &it.matchers);
     let actions = manifest.into_iter().flat_map(|it| &it.actions);
@@ -476,10 +490,11 @@ fn details(record: PluginRecord, active: Option<&Plugin>, settings: Effective) -
         settings_schema: manifest.map(|it| it.settings.schema.clone()).unwrap_or_default(),
         settings: effective_view(settings),
         imports: active.map(|it| it.imports.clone()).unwrap_or_default(),
+        http: active.map(Plugin::http_origins).unwrap_or_default(),
         admits: active.is_some_and(Plugin::admits),
         expires: active.is_some_and(Plugin::expires),
         limits: active.map(limits).unwrap_or_default(),
-        plugin: view(record, active),
+        plugin: view(server, record),
     }
 }
 

@@ -30,8 +30,13 @@ pub enum FaultKind {
     Log,
     /// The plugin wanted to keep too much; the run went on.
     MemoryStore,
+    /// A request over HTTP did not leave, or its answer did not come in: no grant, or a limit; the run
+    /// went on.
+    Http,
     /// The plugin does not have what it was called for, or answered with what it must not.
     Contract,
+    /// The settings do not fit the plugin's schema; it was not called.
+    Settings,
     /// No run was free.
     Busy,
     /// The server failed.
@@ -82,7 +87,9 @@ impl FaultKind {
             Self::Calls => "calls",
             Self::Log => "log",
             Self::MemoryStore => "memory-store",
+            Self::Http => "http",
             Self::Contract => "contract",
+            Self::Settings => "settings",
             Self::Busy => "busy",
             Self::Ended => "ended",
             Self::Host => "host",

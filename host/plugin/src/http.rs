@@ -58,11 +58,44 @@ pub(crate) struct Grants {
     limits: HttpLimits,
 }
 
+/// What was in the way of the requests of one run, in words.
+#[derive(Clone, Default)]
+struct Obstacles(Arc<Mutex<Vec<String>>>);
+
+/// How many of them are told.
+const OBSTACLES_MAX: usize = 4;
+
+impl Obstacles {
+    /// Counts a limit that was reached, and keeps what is said of it.
+    fn met(&self, limit: &'static str, what: String) {
+        limit_reached(limit);
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() < OBSTACLES_MAX && !told.contains(&what) {
+            told.push(what);
+        }
+    }
+
+    /// The same for a request that took too long, if it did.
+    fn timed_out(&self, failure: HttpFailure, limit: Duration) {
+        let too_slow = [
+            HttpFailure::ConnectionTimeout,
+            HttpFailure::ConnectionReadTimeout,
+            HttpFailure::HttpResponseTimeout,
+        ];
+        if too_slow.contains(&failure) {
+            let seconds = limit.as_secs_f64();
+            let what = format!("an HTTP request took too long; the limit is {seconds} s");
+            self.met("plugin_http_time", what);
+        }
+    }
+}
+
 /// What decides over the requests of one run.
 pub(crate) struct Gate {
     grants: Arc<Grants>,
     limits: HttpLimits,
     sent: u32,
+    obstacles: Obstacles,
     recorder: Recorder,
     /// What answers in place of the network, in a run over a recording.
     replay: Option<Arc<Mutex<Replay>>>,
@@ -86,6 +119,11 @@ impl Grants {
     /// How much there is for one run.
     pub(crate) fn limits(&self) -> &HttpLimits {
         &self.limits
+    }
+
+    /// The origins, as text.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = String> {
+        self.origins.iter().map(Origin::ascii_serialization)
     }
 
     /// Whether nothing is granted.
@@ -117,7 +155,7 @@ impl Gate {
     /// Grants nothing.
     pub(crate) fn closed(recorder: Recorder) -> Self {
         let (grants, limits) = (Arc::default(), HttpLimits::default());
-        Self { grants, limits, sent: 0, recorder, replay: None }
+        Self { grants, limits, sent: 0, obstacles: Obstacles::default(), recorder, replay: None }
     }
 
     /// Lets requests to these origins pass, within these limits.
@@ -136,6 +174,11 @@ impl Gate {
         self.sent > 0 && !self.grants.is_empty()
     }
 
+    /// What was in the way of its requests.
+    pub(crate) fn obstacles(&self) -> Vec<String> {
+        self.obstacles.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Requests that the recording could not answer.
     pub(crate) fn unanswered(&self) -> Vec<String> {
         let Some(replay) = &self.replay else { return Vec::new() };
@@ -146,7 +189,9 @@ impl Gate {
     fn count(&mut self) -> Result<(), Error> {
         self.sent = self.sent.saturating_add(1);
         if self.sent > self.limits.requests {
-            limit_reached("plugin_http_requests");
+            let limit = self.limits.requests;
+            let what = format!("the limit of {limit} HTTP requests in one run is reached");
+            self.obstacles.met("plugin_http_requests", what);
             return Err(Error::ConnectionLimitReached);
         }
         Ok(())
@@ -157,9 +202,15 @@ impl Gate {
         self.count()?;
         let origin = Url::parse(&uri.to_string()).map(|url| url.origin());
         if !origin.is_ok_and(|origin| self.grants.origins.contains(&origin)) {
-            limit_reached("plugin_http_origin");
-            let host: String = uri.host().unwrap_or_default().chars().take(100).collect();
-            tracing::debug!(target: "plugin", host, "an HTTP request to an origin that is not granted");
+            let cut = |text: &str| -> String { text.chars().take(100).collect() };
+            let scheme = cut(uri.scheme_str().unwrap_or_default());
+            let host = cut(uri.authority().map(|it| it.host()).unwrap_or_default());
+            let port = uri.port().map(|it| format!(":{it}")).unwrap_or_default();
+            let what = format!(
+                "an HTTP request to {scheme}://{host}{port} was not sent: the operator does not grant \
+                 that origin"
+            );
+            self.obstacles.met("plugin_http_origin", what);
             return Err(Error::HttpRequestDenied);
         }
         Ok(())
@@ -186,8 +237,8 @@ impl WasiHttpHooks for Gate {
                 recorded.note(0, |exchange| exchange.answer = Err(HttpFailure::from(&error)));
                 return Box::new(std::future::ready(Err(error)));
             }
-            let body = |body| limited(body, body_bytes, Error::HttpRequestBodySize);
-            let request = request.map(body);
+            let obstacles = self.obstacles.clone();
+            let request = request.map(|body| limited(body, body_bytes, &REQUEST, obstacles));
             return Box::new(answered(request, exchange, replay, recorded));
         }
         if let Err(error) = self.check(request.uri()) {
@@ -203,23 +254,22 @@ impl WasiHttpHooks for Gate {
         };
         let asked = recorded.clone();
         let request = request.map(|body| {
-            let body = limited(body, body_bytes, Error::HttpRequestBodySize);
+            let body = limited(body, body_bytes, &REQUEST, self.obstacles.clone());
             let listen = move |part: &[u8]| {
                 asked.note(part.len(), |exchange| exchange.body.extend(part));
             };
             overheard(body, listen, |_| {})
         });
+        let obstacles = self.obstacles.clone();
         Box::new(async move {
             let sending = Pin::from(Box::new(default_send_request(request, Some(options))));
             let sent = match tokio::time::timeout(time, sending).await {
                 Ok(sent) => sent,
-                Err(_) => {
-                    limit_reached("plugin_http_time");
-                    Err(Error::HttpResponseTimeout)
-                }
+                Err(_) => Err(Error::HttpResponseTimeout),
             };
             let (response, io) = sent.map_err(|error| {
                 let failure = HttpFailure::from(&error);
+                obstacles.timed_out(failure, time);
                 recorded.note(0, |exchange| exchange.answer = Err(failure));
                 Error::from(failure)
             })?;
@@ -246,14 +296,16 @@ impl WasiHttpHooks for Gate {
                     }
                 });
             };
+            let slow = obstacles.clone();
             let failed = move |failure| {
+                slow.timed_out(failure, time);
                 recorded.note(0, |exchange| {
                     if let Ok(answer) = &mut exchange.answer {
                         answer.failure = Some(failure);
                     }
                 });
             };
-            let body = limited(body.boxed_unsync(), body_bytes, Error::HttpResponseBodySize);
+            let body = limited(body.boxed_unsync(), body_bytes, &ANSWER, obstacles);
             let response = http::Response::from_parts(head, overheard(body, listen, failed));
             let io: Io = Box::new(io);
             Ok((response, io))
@@ -327,11 +379,21 @@ fn overheard(
     body.boxed_unsync()
 }
 
+/// What has a body, and the error where it is too long.
+struct Of(&'static str, fn(Option<u64>) -> Error);
+
+static REQUEST: Of = Of("request", Error::HttpRequestBodySize);
+static ANSWER: Of = Of("answer", Error::HttpResponseBodySize);
+
 /// A body that ends with an error where it is too long.
-fn limited(body: WasiBody, bytes_max: usize, too_long: fn(Option<u64>) -> Error) -> WasiBody {
+fn limited(body: WasiBody, bytes_max: usize, of: &'static Of, obstacles: Obstacles) -> WasiBody {
     let limited = Limited::new(body, bytes_max).map_err(move |error| {
         if error.is::<LengthLimitError>() {
-            limit_reached("plugin_http_body");
+            let Of(whose, too_long) = of;
+            let what = format!(
+                "the limit of {bytes_max} bytes for the body of an HTTP {whose} is reached"
+            );
+            obstacles.met("plugin_http_body", what);
             return too_long(u64::try_from(bytes_max).ok());
         }
         error.downcast::<Error>().map_or(Error::HttpProtocolError, |error| *error)

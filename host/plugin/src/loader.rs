@@ -95,6 +95,22 @@ impl Loader {
     /// Loads a file. Compiles it unless that was done before, which may take seconds: not on the
     /// session's path. The error says what is wrong with the file and what to change.
     pub async fn load(&self, wasm: bytes::Bytes) -> Result<Plugin, String> {
+        self.load_file(wasm, None).await
+    }
+
+    /// The same for a file that was taken before, of which the digest is known: nothing else is taken
+    /// in its place.
+    pub async fn load_kept(&self, wasm: bytes::Bytes, digest: &str) -> Result<Plugin, String> {
+        self.load_file(wasm, Some(digest)).await
+    }
+
+    async fn load_file(&self, wasm: bytes::Bytes, known: Option<&str>) -> Result<Plugin, String> {
+        let hashed = wasm.clone();
+        let digest = tokio::task::spawn_blocking(move || hex(&Sha256::digest(&hashed))).await;
+        let digest = digest.map_err(|error| error.to_string())?;
+        if known.is_some_and(|known| known != digest) {
+            return Err("its file is damaged".to_owned());
+        }
         let bytes = u64::try_from(wasm.len()).unwrap_or(u64::MAX);
         let limit = self.settings.file_bytes_max;
         if bytes > limit {
@@ -108,7 +124,6 @@ impl Loader {
                         wasm32-wasip2, or make a component of it (docs/plugins.md)"
                 .to_owned());
         }
-        let digest = hex(&Sha256::digest(&wasm));
         let (compiler, cache) = (self.engine.engine.clone(), Arc::clone(&self.cache));
         let is_anew = self.settings.compiles_anew;
         let compiling = move || cache.component(&compiler, &wasm, is_anew);

@@ -90,9 +90,19 @@ impl Plugin {
         self.hooks.expiry.is_some()
     }
 
-    /// Checks settings against its schema. The error names what is wrong, without values.
-    pub fn check_settings(&self, settings: &Value) -> Result<(), String> {
-        self.settings.check(settings)
+    /// Checks settings against its schema. The error names what is wrong, without values, and where it
+    /// `comes_from`, by its JSON pointer.
+    pub fn check_settings(
+        &self,
+        settings: &Value,
+        comes_from: impl Fn(&str) -> Option<String>,
+    ) -> Result<(), String> {
+        self.settings.check_set(settings, comes_from)
+    }
+
+    /// Whether there are settings that do not fit it.
+    pub fn has_settings_schema(&self) -> bool {
+        !self.settings.takes_any()
     }
 
     /// Checks the arguments of one of its actions, which must be there.
@@ -118,6 +128,11 @@ impl Plugin {
     /// Whether it may send requests over HTTP.
     pub fn reaches_out(&self) -> bool {
         !self.grants.is_empty()
+    }
+
+    /// The origins that it may send requests to over HTTP.
+    pub fn http_origins(&self) -> Vec<String> {
+        self.grants.origins().collect()
     }
 
     /// Counts on from what an earlier process counted.

@@ -128,9 +128,14 @@ async fn run(
     let limits = Arc::clone(context.limits.get_or_insert_with(|| Arc::clone(&plugin.limits)));
     let http_limits = context.http_limits.get_or_insert_with(|| plugin.grants.limits().clone());
     let (wall, http_limits) = (limits.wall, http_limits.clone());
+    if let Some(why) = &context.settings.misfit {
+        let fault = RunFault::new(FaultKind::Settings, &**why);
+        plugin.stats.add(&Used { fault: Some(fault.kind.name()), ..Used::default() });
+        return Finished::not_begun(fault);
+    }
     let Ok(_permit) = plugin.engine.permits.try_acquire() else {
         limit_reached("plugin_runs");
-        return Finished::busy();
+        return Finished::not_begun(RunFault::new(FaultKind::Busy, "every plugin run is taken"));
     };
     let began_with = (context.record_bytes > 0).then(|| context.clone());
     let mut state = RunState::new(context, Arc::clone(&plugin.name), hook.reach(), limits, asks);
@@ -167,6 +172,10 @@ async fn run(
         Ok(answer) => (shown(answer, &mut state), None),
         Err(fault) => (Answer::Done, Some(fault.shown(&mut state))),
     };
+    for obstacle in state.gate.obstacles() {
+        let obstacle = state.without_secrets(&obstacle);
+        state.overruns.push(RunFault::new(FaultKind::Http, obstacle));
+    }
     // What is only tried is none of what the version has done.
     if !is_rehearsal {
         plugin.stats.add(&Used {
@@ -282,10 +291,10 @@ fn seconds(duration: Duration) -> String {
 }
 
 impl Finished {
-    fn busy() -> Self {
+    fn not_begun(fault: RunFault) -> Self {
         Self {
             answer: Answer::Done,
-            fault: Some(RunFault::new(FaultKind::Busy, "every plugin run is taken")),
+            fault: Some(fault),
             overruns: Vec::new(),
             notes: None,
             facts: Vec::new(),

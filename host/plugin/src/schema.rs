@@ -35,8 +35,22 @@ impl Schema {
         Ok(Self(Some(Ready { validator, parts })))
     }
 
+    /// Whether it takes any object.
+    pub(crate) fn takes_any(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Checks a value; the error names each field that is wrong.
     pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
+        self.check_set(value, |_| None)
+    }
+
+    /// The same for a value of which a part, by its JSON pointer, `comes_from` somewhere.
+    pub(crate) fn check_set(
+        &self,
+        value: &Value,
+        comes_from: impl Fn(&str) -> Option<String>,
+    ) -> Result<(), String> {
         let Some(Ready { validator, parts }) = &self.0 else { return Ok(()) };
         if parts.saturating_mul(count(value)) > CHECKS_MAX {
             return Err("there is too much of it to be checked".to_owned());
@@ -45,7 +59,10 @@ impl Schema {
         let errors: Vec<String> = errors
             .map(|error| match error.instance_path().as_str() {
                 "" => error.masked_with("the value").to_string(),
-                path => format!("{path}: {}", error.masked_with("the value")),
+                path => {
+                    let from = comes_from(path).map(|it| format!(" ({it})")).unwrap_or_default();
+                    format!("{path}{from}: {}", error.masked_with("the value"))
+                }
             })
             .collect();
         if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
@@ -60,7 +77,7 @@ const PARTS_MAX: u64 = 20_000;
 const DEPTH_MAX: u32 = 64;
 
 /// Parts of a schema times parts of a value that are checked at once.
-const CHECKS_MAX: u64 = 5_000_000;
+const CHECKS_MAX: u64 = 1_000_000;
 
 /// How many parts a value has.
 fn count(value: &Value) -> u64 {

@@ -13,6 +13,8 @@ pub struct PluginSettings {
     /// What was set, as an array of objects, each over the one before. Another version may have other
     /// defaults under them, and a replay of it needs to tell the two apart.
     pub set: Arc<str>,
+    /// Why the plugin cannot be called with them: they do not fit its schema. It is not, then.
+    pub misfit: Option<Arc<str>>,
 }
 
 impl PluginSettings {
@@ -23,7 +25,7 @@ impl PluginSettings {
         let mut effective = defaults;
         set.into_iter().for_each(|layer| lay_over(&mut effective, layer));
         let effective = Value::Object(effective).to_string();
-        Self { effective: Arc::from(effective), set: Arc::from(text) }
+        Self { effective: Arc::from(effective), set: Arc::from(text), misfit: None }
     }
 }
 
@@ -36,7 +38,7 @@ impl fmt::Debug for PluginSettings {
 
 impl Default for PluginSettings {
     fn default() -> Self {
-        Self { effective: Arc::from("{}"), set: Arc::from("[]") }
+        Self { effective: Arc::from("{}"), set: Arc::from("[]"), misfit: None }
     }
 }
 

@@ -261,6 +261,7 @@ impl Transcript {
             settings: PluginSettings {
                 effective: Arc::from(input.settings.as_str()),
                 set: Arc::from(input.settings_set.as_str()),
+                misfit: None,
             },
             seed: input.seed,
             record_bytes,

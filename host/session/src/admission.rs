@@ -37,6 +37,10 @@ impl Visit {
                     return Err(Lost::Store("every plugin run is taken".to_owned()));
                 }
                 self.recordings.extend(finished.recording);
+                let now_ms = self.now_ms();
+                for overrun in finished.overruns {
+                    self.record_overrun(overrun, now_ms);
+                }
                 (finished.answer, finished.fault)
             }
             None => {

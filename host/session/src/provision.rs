@@ -224,8 +224,8 @@ impl Visit {
         if let Some(fault) = finished.fault {
             self.record_fault(fault, now_ms);
         }
-        for fault in finished.overruns {
-            self.record_fault(fault, now_ms);
+        for overrun in finished.overruns {
+            self.record_overrun(overrun, now_ms);
         }
         if finished.log_lines_dropped > 0 {
             limit_reached("plugin_log_lines");
@@ -239,7 +239,19 @@ impl Visit {
         }
     }
 
+    /// Keeps why a run of the plugin ended early. Of several, the session ends with the first.
     pub(crate) fn record_fault(&mut self, fault: RunFault, now_ms: i64) {
+        self.plugin_fault.get_or_insert_with(|| fault_text(&fault));
+        self.keep_fault(fault, now_ms);
+    }
+
+    /// Keeps that a run reached a limit and went on.
+    pub(crate) fn record_overrun(&mut self, overrun: RunFault, now_ms: i64) {
+        self.plugin_overrun.get_or_insert_with(|| fault_text(&overrun));
+        self.keep_fault(overrun, now_ms);
+    }
+
+    fn keep_fault(&mut self, fault: RunFault, now_ms: i64) {
         let RunFault { kind, message, backtrace } = fault;
         tracing::warn!(
             device = %self.key,
@@ -249,7 +261,6 @@ impl Visit {
             backtrace = backtrace.join(" < "),
             "the plugin failed"
         );
-        self.plugin_fault = Some(format!("{}: {message}", kind.name()));
         self.changes.faults.push(Fault {
             at_ms: now_ms,
             blame: "plugin".to_owned(),
@@ -259,6 +270,11 @@ impl Visit {
             backtrace,
         });
     }
+}
+
+/// What the session says of a fault.
+fn fault_text(fault: &RunFault) -> String {
+    format!("{}: {}", fault.kind.name(), fault.message)
 }
 
 fn stored(value: FactValue) -> StoredFact {

@@ -395,7 +395,7 @@ fn report(visit: &Visit, cpe: &Conversation, result: &Result<(), Lost>) {
     let news: serde_json::Map<String, serde_json::Value> =
         visit.news.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
     let outcome = visit.outcome(result.as_ref().err());
-    let label = match (result, &visit.plugin_fault) {
+    let label = match (result, visit.plugin_failure()) {
         (Err(_), _) => "lost",
         (Ok(()), Some(_)) => "plugin_fault",
         (Ok(()), None) => "ok",

@@ -54,8 +54,12 @@ pub(crate) struct Visit {
     pub(crate) news: Vec<(String, String)>,
     /// What runs of the plugin were told, asked and did.
     pub(crate) recordings: Vec<Recording>,
-    /// Whether the plugin's run ended in a fault.
+    /// Why the first run of the plugin that ended early did.
     pub(crate) plugin_fault: Option<String>,
+    /// The first limit that a run of it reached without an end of the run.
+    pub(crate) plugin_overrun: Option<String>,
+    /// Why nobody serves the device, though somebody should.
+    unserved: Option<String>,
     is_recorded: bool,
 }
 
@@ -82,6 +86,8 @@ impl Visit {
             news: Vec::new(),
             recordings: Vec::new(),
             plugin_fault: None,
+            plugin_overrun: None,
+            unserved: None,
             is_recorded: false,
         }
     }
@@ -152,6 +158,14 @@ impl Visit {
         let software_version = cut(traits.software_version);
         let habits = Habits::of(&acs.settings.quirks, &traits);
         let plugin = acs.catalog.select(&self.key, &traits, &orders);
+        if plugin.is_none()
+            && let Some(pin) = acs.catalog.device_pin(&orders)
+        {
+            let by = pin.tag.map(|tag| format!(" by the tag {tag}")).unwrap_or_default();
+            let why = format!("pinned{by} to the plugin {}, which does not serve", pin.plugin);
+            tracing::warn!(device = %self.key, "nobody serves a device: it is {why}");
+            self.unserved = Some(why);
+        }
         self.plugin = plugin;
         self.habits = habits;
         self.software_version = software_version;
@@ -405,12 +419,19 @@ impl Visit {
     /// How the session ended, for operators: a plugin that failed is told also where the device
     /// itself was served to its end.
     pub(crate) fn outcome(&self, lost: Option<&Lost>) -> String {
-        match (lost, &self.plugin_fault) {
-            (Some(lost), _) => lost.to_string(),
+        match (lost, self.plugin_failure(), &self.unserved) {
+            (Some(lost), _, _) => lost.to_string(),
             // All of it is in the fault.
-            (None, Some(fault)) => format!("plugin fault: {}", cut(fault)),
-            (None, None) => "ok".to_owned(),
+            (None, Some(fault), _) => format!("plugin fault: {}", cut(fault)),
+            (None, None, Some(why)) => format!("served by nobody: {why}"),
+            (None, None, None) => "ok".to_owned(),
         }
+    }
+
+    /// What the session says of its plugin's faults: the one that ended a run goes before a limit that
+    /// ended none.
+    pub(crate) fn plugin_failure(&self) -> Option<&str> {
+        self.plugin_fault.as_deref().or(self.plugin_overrun.as_deref())
     }
 
     /// Whether the device was let in, and its plugin could speak to it.
@@ -428,7 +449,11 @@ impl Visit {
         if !self.is_recorded {
             return Ok(());
         }
-        if !cpe.steps.is_empty() || self.plugin_fault.is_some() || lost.is_some() {
+        if !cpe.steps.is_empty()
+            || self.plugin_failure().is_some()
+            || self.unserved.is_some()
+            || lost.is_some()
+        {
             self.changes.session = Some(Session {
                 began_ms: self.began.as_millisecond(),
                 took_ms: millis(cpe.elapsed()),

@@ -17,6 +17,7 @@ mod files;
 mod keys;
 mod operator;
 mod records;
+mod rows;
 mod sled_store;
 mod transcripts;
 mod transfers;
@@ -79,6 +80,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Keeps what operators say of a device.
     async fn set_orders(&self, device: &DeviceKey, orders: &Orders) -> Result<(), StoreError>;
+
+    /// Up to `limit` devices of which operators say something, after one of them, with what they say.
+    async fn devices_with_orders(
+        &self,
+        after: Option<&DeviceKey>,
+        limit: usize,
+    ) -> Result<Vec<(DeviceKey, Orders)>, StoreError>;
 
     /// What operators say of devices that have a tag, by tag.
     async fn tags(&self) -> Result<Vec<(String, TagOrders)>, StoreError>;

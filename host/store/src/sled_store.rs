@@ -226,23 +226,7 @@ impl Store for SledStore {
         after: Option<&DeviceKey>,
         limit: usize,
     ) -> Result<Vec<(DeviceKey, Device)>, StoreError> {
-        let start = match after {
-            // The end mark is zero, so the next key is past it.
-            Some(device) => Keyspace::Header.row(device, &[0]),
-            None => Keyspace::Header.start(),
-        };
-        let mut devices = Vec::new();
-        for row in self.db.range(start..).take(limit) {
-            let (key, value) = row?;
-            if !key.starts_with(&Keyspace::Header.start()) {
-                break;
-            }
-            if let Some(device) = device_of(&key) {
-                let header = codec::read("device", device.as_str(), &value)?;
-                devices.push((device, header));
-            }
-        }
-        Ok(devices)
+        self.rows_by_device(Keyspace::Header, "device", after, limit)
     }
 
     async fn record_inform(
@@ -341,6 +325,18 @@ impl Store for SledStore {
     async fn set_orders(&self, device: &DeviceKey, orders: &Orders) -> Result<(), StoreError> {
         let key = Keyspace::Orders.device(device);
         self.set(key, (!orders.is_empty()).then_some(orders)).await
+    }
+
+    async fn devices_with_orders(
+        &self,
+        after: Option<&DeviceKey>,
+        limit: usize,
+    ) -> Result<Vec<(DeviceKey, Orders)>, StoreError> {
+        let after = after.cloned();
+        let rows = move |store: &Self| {
+            store.rows_by_device(Keyspace::Orders, "orders", after.as_ref(), limit)
+        };
+        self.blocking(rows).await
     }
 
     async fn tags(&self) -> Result<Vec<(String, TagOrders)>, StoreError> {

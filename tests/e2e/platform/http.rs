@@ -78,8 +78,8 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// What a session's plugin fetched.
-async fn fetched(grant: &str, settings: &str) -> String {
+/// What a session's plugin fetched, and the fault that the session left, if it left one.
+async fn fetched(grant: &str, settings: &str) -> (String, String) {
     let (_folder, plugins) = folder();
     let config = format!(
         "[plugins.http]\nseconds-max = 2\nbody-bytes-max = 100000\nrequests-max = 3\n\
@@ -88,7 +88,13 @@ async fn fetched(grant: &str, settings: &str) -> String {
     let server = Server::with_config(&plugins, &config);
     let mut cpe = guest("nothing", 1);
     cpe.session(&server.url()).await.expect("a session");
-    server.facts(&key(&cpe), 0)["fetched"].clone()
+    let fetched = server.facts(&key(&cpe), 0)["fetched"].clone();
+    let (ok, shown) = server.trellis(&["plugin", "show", "fetcher"]);
+    assert!(ok && shown.contains(&format!("granted over HTTP\n  {grant}\n")), "{shown}");
+    let faults = server.api_ok("GET", &format!("/devices/{}/faults", key(&cpe)), &Value::Null);
+    let fault = &faults[0];
+    assert!(fault.is_null() || fault["kind"] == "http", "{fault}");
+    (fetched, fault["message"].as_str().unwrap_or_default().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,14 +102,18 @@ async fn what_is_granted_is_fetched_within_limits_of_time_size_and_number() {
     let (host, visits) = origin().await;
     let grant = format!("http://{host}");
     let ask = |path: &str, times: u32| format!("host = {host:?}\npath = {path:?}\ntimes = {times}");
-    assert_eq!(fetched(&grant, &ask("/small", 1)).await, "200 5 bytes");
-    let endless = fetched(&grant, &ask("/endless", 1)).await;
+    let (small, fault) = fetched(&grant, &ask("/small", 1)).await;
+    assert_eq!((small.as_str(), fault.as_str()), ("200 5 bytes", ""));
+    let (endless, fault) = fetched(&grant, &ask("/endless", 1)).await;
     assert!(endless.starts_with("error: after"), "{endless}");
-    let silent = fetched(&grant, &ask("/silent", 1)).await;
+    assert_eq!(fault, "the limit of 100000 bytes for the body of an HTTP answer is reached");
+    let (silent, fault) = fetched(&grant, &ask("/silent", 1)).await;
     assert!(silent.contains("imeout"), "{silent}");
+    assert_eq!(fault, "an HTTP request took too long; the limit is 2 s");
     let before = visits.load(std::sync::atomic::Ordering::Relaxed);
-    let many = fetched(&grant, &ask("/small", 5)).await;
+    let (many, fault) = fetched(&grant, &ask("/small", 5)).await;
     assert!(many.contains("ConnectionLimitReached"), "{many}");
+    assert_eq!(fault, "the limit of 3 HTTP requests in one run is reached");
     assert_eq!(visits.load(std::sync::atomic::Ordering::Relaxed) - before, 3);
 }
 
@@ -116,8 +126,9 @@ async fn another_origin_than_the_granted_one_is_never_reached() {
         (format!("https://{host}"), format!("host = {host:?}")),
         (format!("http://{host}"), format!("host = \"localhost:{port}\"")),
     ] {
-        let denied = fetched(&grant, &settings).await;
+        let (denied, fault) = fetched(&grant, &settings).await;
         assert!(denied.contains("HttpRequestDenied"), "{grant}: {denied}");
+        assert!(fault.contains("the operator does not grant that origin"), "{grant}: {fault}");
     }
     assert_eq!(visits.load(std::sync::atomic::Ordering::Relaxed), 0);
 }

@@ -153,6 +153,18 @@ async fn a_limit_that_does_not_end_a_run_is_told_to_the_plugin_with_its_value() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_with_the_fault_that_ended_the_run_and_not_with_the_last_one() {
+    let server = Server::start(&guests());
+    let mut cpe = guest("loud-error", 1);
+    cpe.session(&server.url()).await.expect("a session");
+    let path = format!("/devices/{}/sessions", key(&cpe));
+    let outcome = || server.api_ok("GET", &path, &Value::Null)[0]["outcome"].clone();
+    until("the session is kept", || !outcome().is_null());
+    assert_eq!(outcome(), "plugin fault: error: this guest fails on purpose, and loudly");
+    assert_eq!(faults(&server, key(&cpe).as_str()).as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn plugins_that_sleep_when_they_are_woken_keep_no_other_plugin_from_being_woken() {
     let folder = tempfile::tempdir().expect("a folder");
     for file in [bare().join("bare.wasm"), guests().join("gate.wasm")] {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{Server, guest, guests, key};
+use super::{replaced, version};
+use crate::server::{Server, guest, guests, key, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_goes_before_a_tag_a_tag_before_the_plugin_and_each_can_be_taken_back() {
@@ -66,6 +67,93 @@ async fn settings_that_do_not_fit_the_schema_are_refused_wherever_they_are_set()
     }
     assert_eq!(server.api("PUT", "/plugins/none/settings", b"{\"a\":1}").0, 404);
     assert_eq!(server.api("PUT", "/tags/a%20b/settings/scripted", b"{}").0, 422);
+}
+
+/// The plugin as a version that knows fewer greetings.
+fn narrower() -> Vec<u8> {
+    replaced(version("7.0.2", false), b"^hello|^.*$", b"^hello|^bye")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_with_a_narrower_schema_is_refused_with_the_place_of_what_does_not_fit() {
+    let server = Server::start(&guests());
+    let mut cpe = guest("settings", 1);
+    cpe.session(&server.url()).await.expect("a session");
+    let device = key(&cpe).to_string();
+    let of_device = format!("/devices/{device}/settings/scripted");
+    for (path, place) in [
+        ("/plugins/scripted/settings", "/greeting (set for: plugin)".to_owned()),
+        ("/tags/lab/settings/scripted", "tag lab: ".to_owned()),
+        (of_device.as_str(), format!("device {device}: ")),
+    ] {
+        server.api_ok("PUT", path, &json!({ "greeting": "good morning" }));
+        let (status, answer) = server.api("POST", "/plugins", &narrower());
+        let detail = answer["detail"].as_str().unwrap_or_default();
+        assert!(status == 422 && detail.contains(&place), "{status} {place}: {answer}");
+        assert!(detail.contains("/greeting") && !detail.contains("morning"), "{answer}");
+        server.api_ok("PUT", path, &json!({}));
+    }
+    // A tag that a device has beside others, and one that it is to have.
+    server.api_ok("PUT", "/tags/lab/settings/scripted", &json!({ "greeting": "good morning" }));
+    assert_eq!(server.api("POST", "/plugins", &narrower()).0, 422);
+    server.api_ok("PUT", "/tags/lab/settings/scripted", &json!({}));
+    assert_eq!(server.api("POST", "/plugins", &narrower()).0, 201);
+    assert_eq!(server.api("PUT", &of_device, br#"{"greeting":"good morning"}"#).0, 422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_is_not_called_with_settings_that_do_not_fit_it_and_the_fault_says_which() {
+    let mut server = Server::start(&guests());
+    let mut cpe = guest("settings", 1);
+    cpe.session(&server.url()).await.expect("a session");
+    let device = key(&cpe).to_string();
+    let of_device = format!("/devices/{device}/settings/scripted");
+    let last = |server: &Server| {
+        let path = format!("/devices/{device}/sessions");
+        let sessions = server.api_ok("GET", &path, &Value::Null);
+        sessions.as_array().and_then(|it| it.last()).expect("a session")["outcome"].to_string()
+    };
+    assert_eq!(server.api("POST", "/plugins", &narrower()).0, 201);
+    assert_eq!(server.api("POST", "/plugins", &version("7.0.3", false)).0, 201);
+    server.api_ok("PUT", &of_device, &json!({ "greeting": "good morning" }));
+    // Going back is always possible: it is the way out.
+    assert!(server.trellis(&["plugin", "rollback", "scripted"]).0);
+    cpe.session(&server.url()).await.expect("a session");
+    until("the session is kept", || last(&server).contains("plugin fault: settings"));
+    assert!(last(&server).contains("/greeting (set for: device)"), "{}", last(&server));
+    let faults = server.api_ok("GET", &format!("/devices/{device}/faults"), &Value::Null);
+    assert!(faults.to_string().contains("do not fit scripted 7.0.2"), "{faults}");
+    server.api_ok("PUT", &of_device, &json!({ "greeting": "hello again" }));
+    cpe.session(&server.url()).await.expect("a session");
+    let shown = server.api_ok("GET", &format!("/devices/{device}"), &Value::Null);
+    assert_eq!(shown["facts"]["settings.greeting"]["value"], "hello again");
+    // The configuration may change between two starts.
+    server.api_ok("PUT", &of_device, &json!({}));
+    server.stop();
+    server.configure("[plugins.settings.scripted]\ngreeting = \"good morning\"\n");
+    server.restart();
+    assert!(server.log_text().contains("/greeting (set for: configuration)"));
+    cpe.session(&server.url()).await.expect("a session");
+    until("the session is kept", || last(&server).contains("set for: configuration"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_is_pinned_to_what_does_not_serve_is_told_of() {
+    let server = Server::start(&guests());
+    let mut cpe = guest("version", 1);
+    cpe.session(&server.url()).await.expect("a session");
+    let device = key(&cpe).to_string();
+    server.api_ok("PUT", "/tags/lab/plugin", &json!({ "plugin": "gate" }));
+    server.api_ok("PUT", &format!("/devices/{device}/tags/lab"), &Value::Null);
+    let shown = |server: &Server| server.trellis(&["device", "show", &device]).1;
+    assert!(shown(&server).contains("gate by the tag lab, which serves it"), "{}", shown(&server));
+    let (ok, text) = server.trellis(&["plugin", "disable", "gate"]);
+    assert!(ok && text.contains("those that are pinned to it, by nobody"), "{text}");
+    assert!(shown(&server).contains("nobody serves the device"), "{}", shown(&server));
+    cpe.session(&server.url()).await.expect("a session");
+    let sessions = || server.trellis(&["device", "sessions", &device]).1;
+    let told = "served by nobody: pinned by the tag lab to the plugin gate, which does not serve";
+    until("the session says so", || sessions().contains(told));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -128,7 +128,91 @@ async fn a_file_put_into_the_folder_takes_over_and_a_bad_one_changes_nothing() {
     std::fs::remove_file(folder.path().join("one.wasm")).expect("removed");
     assert_eq!(served_by(&server, 2).await, "7.0.2", "a file that is gone takes nothing away");
     std::fs::remove_file(folder.path().join("two.wasm")).expect("removed");
-    until("nothing bad is there", || !listed().contains("not loaded"));
+    until("nothing bad is there", || !listed().contains("not used"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_file_that_is_put_back_serves_and_one_that_does_not_serve_is_listed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut server = Server::start(folder.path());
+    let shows = |server: &Server, wanted: &str| {
+        let (status, shown) = server.api("GET", "/plugins/scripted", b"");
+        status == 200 && shown["version"] == wanted
+    };
+    for number in ["7.0.1", "7.0.2", "7.0.1"] {
+        file(folder.path(), "one.wasm", &version(number, false));
+        until("what is put there serves", || shows(&server, number));
+    }
+    assert_eq!(served_by(&server, 1).await, "7.0.1");
+    // What an operator wants goes before the folder, also where a file gets another name or is
+    // written once more.
+    assert!(server.trellis(&["plugin", "pin", "scripted", "7.0.2"]).0);
+    assert!(server.trellis(&["plugin", "unpin", "scripted"]).0);
+    let listed = |server: &Server| server.trellis(&["plugin", "list"]).1;
+    let wanted = "one.wasm: it is scripted 7.0.1 (";
+    until("the file that is not used is listed", || listed(&server).contains(wanted));
+    std::fs::rename(folder.path().join("one.wasm"), folder.path().join("two.wasm")).expect("moved");
+    let renamed = "two.wasm: it is scripted 7.0.1 (";
+    until("its new name is listed", || listed(&server).contains(renamed));
+    server.stop();
+    server.restart();
+    assert!(listed(&server).contains("another version serves"), "{}", listed(&server));
+    assert_eq!(served_by(&server, 2).await, "7.0.2");
+    assert!(server.trellis(&["plugin", "rollback", "scripted"]).0);
+    until("it serves, and is not listed", || !listed(&server).contains("not used"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_whose_file_is_damaged_is_shown_as_broken_and_put_right_by_the_same_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for puts_right in ["load", "folder"] {
+        let mut server = Server::start(folder.path());
+        assert_eq!(server.api("POST", "/plugins", &version("7.0.1", false)).0, 201);
+        server.stop();
+        let kept = std::fs::read_dir(server.data().join("plugins")).expect("a folder");
+        let kept = kept.map(|it| it.expect("a file").path()).next().expect("one file");
+        let mut bytes = std::fs::read(&kept).expect("readable");
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(&kept, bytes).expect("written");
+        server.restart();
+        let (_, text) = server.trellis(&["plugin", "show", "scripted"]);
+        assert!(text.contains("broken") && text.contains("its file is damaged"), "{text}");
+        let shown = server.api_ok("GET", "/plugins/scripted", &Value::Null);
+        assert_eq!(shown["versions"][0]["serves"], false, "{shown}");
+        let (ok, text) = server.trellis(&["plugin", "pin", "scripted", "7.0.1"]);
+        assert!(!ok && text.contains("its file is damaged"), "{text}");
+        assert!(server.trellis(&["plugin", "disable", "scripted"]).0);
+        let (ok, text) = server.trellis(&["plugin", "enable", "scripted"]);
+        assert!(!ok && text.contains("its file is damaged"), "{text}");
+        server.stop();
+        server.restart();
+        let same = file(folder.path(), "same.txt", &version("7.0.1", false));
+        if puts_right == "load" {
+            let (ok, text) = server.trellis(&["plugin", "load", same.to_str().expect("a path")]);
+            assert!(ok && text.contains("the plugin is disabled"), "{text}");
+        } else {
+            std::fs::rename(same, folder.path().join("same.wasm")).expect("moved");
+        }
+        until("it can be enabled", || server.trellis(&["plugin", "enable", "scripted"]).0);
+        assert_eq!(served_by(&server, 1).await, "7.0.1");
+        let (_, text) = server.trellis(&["plugin", "list"]);
+        assert!(!text.contains("broken"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_versions_with_one_number_neither_is_taken_in_silence() {
+    let server = Server::start(&guests());
+    let digest = |body: &Value| body["digest"].as_str().expect("a digest")[..12].to_owned();
+    let first = digest(&server.api_ok("GET", "/plugins/scripted", &Value::Null));
+    let (status, answer) = server.api("POST", "/plugins", &version("7.0.1", true));
+    assert_eq!(status, 201, "{answer}");
+    let (ok, text) = server.trellis(&["plugin", "pin", "scripted", "7.0.1"]);
+    assert!(!ok && text.contains(&first) && text.contains(&digest(&answer)), "{text}");
+    let (ok, text) = server.trellis(&["plugin", "pin", "scripted", &first]);
+    assert!(ok && text.contains(&first), "{text}");
+    assert_eq!(served_by(&server, 1).await, "7.0.1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

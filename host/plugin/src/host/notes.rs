@@ -76,8 +76,12 @@ impl RunState {
     fn remember(&mut self, key: String, value: Vec<u8>) -> Result<(), String> {
         check_name("the key", &key)?;
         self.may_note()?;
+        let noted = key.len() + value.len();
         let replaced = self.context.notes.memory.get(&key);
         if replaced == Some(&value) {
+            // It changes nothing, and is recorded: in a replay, where what is kept has its secrets
+            // masked, it would be news.
+            self.recorder.note(noted, || Call::Memory(key, Some(value)));
             return Ok(());
         }
         let replaced = replaced.map_or(0, |value| key.len() + value.len());
@@ -89,7 +93,6 @@ impl RunState {
             self.overrun(FaultKind::MemoryStore, why.clone());
             return Err(why);
         }
-        let noted = key.len() + value.len();
         self.recorder.note(noted, || Call::Memory(key.clone(), Some(value.clone())));
         let replaced = self.context.notes.memory.remove(&key);
         self.secrets.replaced(&key, &replaced.unwrap_or_default(), &value);

@@ -306,7 +306,7 @@ fn settings(plugin: &Plugin, own: Option<&str>) -> anyhow::Result<PluginSettings
     };
     let settings = PluginSettings::new(plugin.manifest.settings.defaults.clone(), vec![own]);
     plugin
-        .check_settings(&serde_json::from_str(&settings.effective)?)
+        .check_settings(&serde_json::from_str(&settings.effective)?, |_| None)
         .map_err(|why| anyhow::anyhow!("the settings do not fit the plugin's schema: {why}"))?;
     Ok(settings)
 }

@@ -239,8 +239,17 @@ fn device(it: &Value) -> String {
         let (name, version) = (text(plugin, "name"), text(plugin, "version"));
         lines.push_str(&format!("  {:<24}{name} {version}\n", "plugin"));
     }
-    if let Some(pinned) = it.get("pinned_plugin").and_then(Value::as_str) {
-        lines.push_str(&format!("  {:<24}{pinned}, whatever the matchers say\n", "pinned to"));
+    if let Some(pin) = it.get("pin").filter(|it| !it.is_null()) {
+        let plugin = text(pin, "plugin");
+        let by = match pin.get("tag").and_then(Value::as_str) {
+            Some(tag) => format!(" by the tag {tag}"),
+            None => String::new(),
+        };
+        let what = match pin.get("serves") {
+            Some(Value::Bool(false)) => "does not serve: nobody serves the device",
+            _ => "serves it whatever the matchers say",
+        };
+        lines.push_str(&format!("  {:<24}{plugin}{by}, which {what}\n", "pinned to"));
     }
     if it.get("quarantined").and_then(Value::as_bool) == Some(true) {
         let why = it.get("quarantine_reason").and_then(Value::as_str);

@@ -164,15 +164,20 @@ pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result
         PluginCommand::Show { .. } => details(&answer),
         PluginCommand::Remove { name, version: None } => format!(
             "{name} is removed\nits settings and what it keeps for devices stay, for when it is \
-             loaded again\n"
+             loaded again\n{UNSERVED}"
         ),
         PluginCommand::Remove { name, version: Some(version) } => {
             format!("the version {version} of {name} is removed\n")
         }
+        PluginCommand::Disable { .. } => state(&answer) + UNSERVED,
         _ => state(&answer),
     });
     Ok(())
 }
+
+/// What becomes of the devices of a plugin that does not serve any more.
+const UNSERVED: &str = "its devices are served by another plugin that fits them, if there is one; those \
+                        that are pinned to it, by nobody\n";
 
 fn loaded(answer: &Value) -> String {
     let what = match text(answer, "outcome") {
@@ -180,6 +185,9 @@ fn loaded(answer: &Value) -> String {
         "trial" => "serves a share of its devices from their next sessions on",
         "shadow" => "serves nobody, and is run over what the other version does",
         "kept" => "is kept and not used: the plugin is pinned to another version",
+        "disabled" => {
+            "is kept and serves nobody: the plugin is disabled; `trellis plugin enable` has it serve"
+        }
         _ => "serves already",
     };
     let (name, version, digest) =
@@ -211,7 +219,7 @@ fn list(answer: &Value) -> String {
 fn refused(answer: &Value) -> String {
     let files = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     let shown =
-        |it: &Value| format!("not loaded: {}: {}\n", line(text(it, "file")), line(text(it, "why")));
+        |it: &Value| format!("not used: {}: {}\n", line(text(it, "file")), line(text(it, "why")));
     files.iter().map(shown).collect()
 }
 
@@ -227,6 +235,9 @@ fn serving(plugin: &Value) -> Option<&Value> {
 fn flags(plugin: &Value) -> String {
     let is = |name: &str| plugin.get(name) == Some(&Value::Bool(true));
     let mut flags = vec![if is("enabled") { "enabled" } else { "disabled" }.to_owned()];
+    if broken(plugin).next().is_some() {
+        flags.push("broken".to_owned());
+    }
     if is("pinned") {
         flags.push("pinned".to_owned());
     }
@@ -240,13 +251,33 @@ fn flags(plugin: &Value) -> String {
     flags.join(", ")
 }
 
+/// The versions that are to serve and cannot be run, and why.
+fn broken(plugin: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let versions = plugin.get("versions").and_then(Value::as_array);
+    let why = |it: &'_ Value| it.get("broken").and_then(Value::as_str).is_some();
+    let broken = versions.into_iter().flatten().filter(move |it| why(it));
+    broken.map(|it| (text(it, "version"), text(it, "broken")))
+}
+
 fn faults(version: &Value) -> u64 {
     let faults = version.get("faults").and_then(Value::as_object);
     faults.map(|it| it.values().filter_map(Value::as_u64).sum()).unwrap_or_default()
 }
 
 fn state(plugin: &Value) -> String {
-    format!("{} {}: {}\n", bold(text(plugin, "name")), text(plugin, "version"), flags(plugin))
+    let (name, version) = (bold(text(plugin, "name")), text(plugin, "version"));
+    let digest = match text(plugin, "digest") {
+        "" => String::new(),
+        digest => format!(" ({})", short(digest)),
+    };
+    let mut lines = format!("{name} {version}{digest}: {}\n", flags(plugin));
+    for (version, why) in broken(plugin) {
+        lines.push_str(&format!(
+            "{version} serves nobody: {}; `trellis plugin load` of the same file puts it right\n",
+            line(why)
+        ));
+    }
+    lines
 }
 
 fn details(plugin: &Value) -> String {
@@ -274,6 +305,10 @@ fn details(plugin: &Value) -> String {
     let settings = device::settings(plugin.get("settings").unwrap_or(&Value::Null));
     settings.lines().skip(1).for_each(|it| lines.push_str(&format!("  {it}\n")));
     lines.push_str(&format!("{}\n  {}\n", bold("imports"), list("imports").join(" ")));
+    let http = list("http");
+    if !http.is_empty() {
+        lines.push_str(&format!("{}\n  {}\n", bold("granted over HTTP"), http.join(" ")));
+    }
     lines.push_str(&format!("{}\n", bold("limits")));
     let limits = plugin.get("limits").and_then(Value::as_object);
     for (name, limit) in limits.into_iter().flatten() {

@@ -18,11 +18,14 @@ struct Scripted;
 static NAME: &str = "scripted";
 static VERSION: &str = "7.0.1";
 static FLAVOUR: &str = "flavour:good";
+static GREETINGS: &str = "^hello|^.*$";
 
 fn settings_schema() -> Json {
     json!({
         "type": "object",
-        "properties": { "greeting": { "type": "string", "maxLength": 20 } },
+        "properties": {
+            "greeting": { "type": "string", "maxLength": 20, "pattern": black_box(GREETINGS) },
+        },
     })
 }
 
@@ -113,6 +116,12 @@ impl Plugin for Scripted {
             "chatter" => loop {
                 cpe.log().info("x");
             },
+            "loud-error" => {
+                for _ in 0..1_000 {
+                    cpe.log().info("x");
+                }
+                Err(Error::other("this guest fails on purpose, and loudly"))
+            }
             "limits" => limits(cpe),
             "trap-after-notes" => {
                 cpe.memory().set("before", "kept")?;
