@@ -213,7 +213,9 @@ async fn what_a_plugin_keeps_under_a_secrets_name_shows_neither_in_the_log_nor_i
     until("the log is there", || server.log_text().contains("of several lines: "));
     let (faults, log) = (faults(), server.log_text());
     assert!(log.contains("it has ") && log.contains("it had "), "{log}");
-    for told in [&faults, &log] {
+    let shown = server.api_ok("GET", &format!("/devices/{device}"), &serde_json::Value::Null);
+    assert_eq!(shown["facts"]["some.api-token"]["value"], "(secret)");
+    for told in [&faults, &log, &shown.to_string()] {
         assert!(!told.contains("tops3cret"), "{told}");
     }
     // Also where it keeps what it has kept already, which is masked in the recording.

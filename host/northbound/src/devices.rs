@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use trellis_catalog::DevicePin;
+use trellis_session::is_secret_setting;
 use trellis_store::{Device, DeviceKey, FactValue, Session, Step};
 use utoipa::{IntoParams, ToSchema};
 
@@ -16,7 +17,7 @@ use crate::body::{self, Parameters};
 use crate::listener::Server;
 use crate::paging;
 use crate::problem::{self, Problem};
-use crate::settings::PluginWanted;
+use crate::settings::{PluginWanted, SECRET};
 use crate::time;
 
 /// What became of a connection request.
@@ -109,7 +110,7 @@ pub(crate) struct PluginUsed {
 /// Something that a plugin published.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct FactView {
-    /// A text, a number, or yes or no.
+    /// A text, a number, or yes or no. Of a fact with a secret's name only that it is there.
     value: serde_json::Value,
     /// Since when it is so.
     since: String,
@@ -378,6 +379,7 @@ pub(crate) async fn unpin(
 fn view(key: &DeviceKey, device: Device) -> DeviceView {
     let fact = |(name, fact): (String, trellis_store::Fact)| {
         let value = match fact.value {
+            _ if is_secret_setting(&name) => SECRET.into(),
             FactValue::Text(text) => text.into(),
             FactValue::Number(number) => number.into(),
             FactValue::Flag(flag) => flag.into(),

@@ -78,7 +78,7 @@ fn describe() {
     describe_histogram!("trellis_plugin_parked_seconds", "How long runs waited for devices.");
     describe_gauge!(
         "trellis_plugin_files_refused",
-        "Files of the plugin folder that were not taken; GET /refused-files says why."
+        "Files of the plugin folder that are not used; GET /refused-files says why."
     );
     describe_gauge!("trellis_plugin_memory_bytes_high", "The most memory that one run has had.");
     describe_counter!("trellis_plugin_ties_total", "Devices that two plugins fit equally well.");

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, Path, State};
-use axum::http::StatusCode;
-use axum::{Json, http::HeaderMap};
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trellis_catalog::{Effective, Took, Use};
@@ -242,9 +243,10 @@ pub(crate) async fn load(
     State(server): State<Arc<Server>>,
     Extension(Operator(by)): Extension<Operator>,
     Parameters(parameters): Parameters<LoadParameters>,
-    _headers: HeaderMap,
-    file: Bytes,
+    headers: HeaderMap,
+    file: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<LoadedView>), Problem> {
+    let file = file.map_err(|error| unread(&server, &headers, &error))?;
     let how = match (parameters.trial, parameters.shadow.unwrap_or_default()) {
         (None, false) => Use::Serve,
         (Some(percent), false) => Use::Trial(share(percent)?),
@@ -272,6 +274,21 @@ pub(crate) async fn load(
     };
     let (name, version, digest) = (loaded.name, loaded.version, loaded.digest);
     Ok((StatusCode::CREATED, Json(LoadedView { name, version, digest, outcome })))
+}
+
+/// Why a file did not come in.
+fn unread(server: &Server, headers: &HeaderMap, error: &BytesRejection) -> Problem {
+    if error.status() != StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::new(error.status(), error.body_text());
+    }
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|it| it.to_str().ok());
+    let bytes = match declared {
+        Some(declared) => format!("it has {declared} bytes"),
+        None => "it is too large".to_owned(),
+    };
+    let limit = server.catalog.file_bytes_max();
+    let why = format!("{bytes}; the limit is {limit} ([plugins] file-bytes-max)");
+    Problem::new(error.status(), why)
 }
 
 /// One plugin with all that there is to know of it.

@@ -21,7 +21,7 @@ use crate::problem::{self, Problem};
 type Object = Map<String, Value>;
 
 /// What stands for a secret that is set.
-const SECRET: &str = "(secret)";
+pub(crate) const SECRET: &str = "(secret)";
 
 /// What holds in the end, and where it comes from.
 #[derive(Serialize, ToSchema)]

@@ -45,7 +45,7 @@ pub enum Content {
 /// Why a request or its answer has failed, as plugins are told. What they cannot do anything about
 /// is not told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "each is the error of wasi:http that it becomes")]
 pub enum HttpFailure {
     /// The run was over before there was an answer.
@@ -92,11 +92,14 @@ impl From<&Error> for HttpFailure {
     }
 }
 
+/// What a plugin is told where nothing is sent: in a replay, in a shadow, and on the bench.
+const NOT_RECORDED: &str = "nothing is sent here, and no answer to this request was recorded";
+
 impl From<HttpFailure> for Error {
     fn from(failure: HttpFailure) -> Self {
         match failure {
             HttpFailure::Unanswered | HttpFailure::NotRecorded => {
-                Self::InternalError(Some("the recording does not hold the answer".to_owned()))
+                Self::InternalError(Some(NOT_RECORDED.to_owned()))
             }
             HttpFailure::HttpRequestDenied => Self::HttpRequestDenied,
             HttpFailure::ConnectionLimitReached => Self::ConnectionLimitReached,

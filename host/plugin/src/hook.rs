@@ -9,6 +9,7 @@ const REQUEST_DENIED: u32 = 8001;
 
 /// What a run calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Hook {
     /// `provision`: the server's turn in a session.
     Provision,
@@ -30,6 +31,7 @@ pub enum Hook {
 
 /// What a hook answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// It has done what it was called for.
     Done,
@@ -41,6 +43,7 @@ pub enum Answer {
 
 /// Whether a device may come in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Admission {
     /// It may.
     Accept,

@@ -204,7 +204,7 @@ impl Gate {
         if !origin.is_ok_and(|origin| self.grants.origins.contains(&origin)) {
             let cut = |text: &str| -> String { text.chars().take(100).collect() };
             let scheme = cut(uri.scheme_str().unwrap_or_default());
-            let host = cut(uri.authority().map(|it| it.host()).unwrap_or_default());
+            let host = cut(uri.host().unwrap_or_default());
             let port = uri.port().map(|it| format!(":{it}")).unwrap_or_default();
             let what = format!(
                 "an HTTP request to {scheme}://{host}{port} was not sent: the operator does not grant \

@@ -104,6 +104,7 @@ pub struct Portions {
 
 /// The value of a fact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FactValue {
     /// Text.
     Text(String),

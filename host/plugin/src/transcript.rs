@@ -80,6 +80,7 @@ pub struct Input {
 
 /// A call of the host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CallRecord {
     /// A request to the device and its answer, as envelopes; or why there is none.
     Rpc {
@@ -134,6 +135,7 @@ pub enum CallRecord {
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Well.
     Answered(Answer),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use trellis_cwmp::{CwmpVersion, DeviceId, EventStruct, FaultStruct, Message, TransferComplete};
 use trellis_plugin_host::{
     Admission, Answer, Context, Hook, Next, Notes, Outcome, PASSING_EVENTS, Plugin, PluginSettings,
-    Portions, Redactor, Run, Transcript,
+    Portions, Redactor, Run, Traits, Transcript,
 };
 
 use crate::device::{Device, UNKNOWN_TIME};
@@ -22,6 +22,8 @@ pub struct Rehearsal {
     untold: Vec<String>,
     /// Seconds since 1970.
     now: u64,
+    /// Requests over HTTP since the session began.
+    unanswered: usize,
 }
 
 /// One session of it.
@@ -30,6 +32,8 @@ pub struct Visit {
     pub events: Vec<String>,
     /// What the plugin did, hook by hook.
     pub transcripts: Vec<Transcript>,
+    /// Requests over HTTP, which nobody answers here.
+    pub unanswered: usize,
 }
 
 /// When the first session is: always the same, so that its transcript is.
@@ -42,7 +46,26 @@ const RECORD_BYTES: usize = 16 << 20;
 impl Rehearsal {
     /// A plugin that has never seen the device.
     pub fn new(plugin: Arc<Plugin>, device: Device, settings: PluginSettings) -> Self {
-        Self { plugin, device, settings, notes: Notes::default(), untold: Vec::new(), now: BEGIN }
+        let (notes, untold) = (Notes::default(), Vec::new());
+        Self { plugin, device, settings, notes, untold, now: BEGIN, unanswered: 0 }
+    }
+
+    /// Whether a matcher of the plugin fits the device, as its Inform tells of it.
+    pub fn is_matched(&self) -> bool {
+        let (told, root) = (self.device.inform_parameters(), self.device.root());
+        let find = |name: &str| {
+            let is_it = |it: &str| it.strip_prefix(root.as_str()) == Some(name);
+            told.iter().find(|row| is_it(row.name)).map_or("", |row| row.value)
+        };
+        let traits = Traits {
+            manufacturer: &self.device.manufacturer,
+            oui: &self.device.oui,
+            product_class: &self.device.product_class,
+            software_version: find("DeviceInfo.SoftwareVersion"),
+            hardware_version: find("DeviceInfo.HardwareVersion"),
+            root: &root,
+        };
+        self.plugin.closeness(&traits).is_some()
     }
 
     /// The device as it is by now.
@@ -102,7 +125,8 @@ impl Rehearsal {
 
     fn ended(&mut self, events: &[String], transcripts: Vec<Transcript>) -> Visit {
         self.now += BETWEEN;
-        Visit { events: events.to_vec(), transcripts }
+        let unanswered = std::mem::take(&mut self.unanswered);
+        Visit { events: events.to_vec(), transcripts, unanswered }
     }
 
     async fn run(&mut self, hook: Hook, events: &[String]) -> Transcript {
@@ -135,6 +159,7 @@ impl Rehearsal {
         if let Some(notes) = finished.notes {
             self.notes = notes;
         }
+        self.unanswered += finished.unanswered.len();
         let recorded = finished.recording.as_slice();
         // A run that could not begin has none; there is room for every other.
         Transcript::of(recorded, &mut Redactor::new([0; 32])).pop().unwrap_or_else(|| Transcript {

@@ -2,7 +2,8 @@
 
 use trellis_cwmp::{Message, ParameterList};
 use trellis_plugin_host::{
-    Answer, CallRecord, Exchange, FactValue, Hook, HttpAnswer, Outcome, Rpc, Transcript,
+    Admission, Answer, CallRecord, Exchange, FactValue, Hook, HttpAnswer, HttpFailure, Outcome,
+    Rpc, Transcript,
 };
 
 /// A whole transcript, a line for each thing.
@@ -51,8 +52,10 @@ pub fn show_call(call: &CallRecord) -> Vec<String> {
                     let bytes: usize = body.iter().map(|part| part.as_bytes().len()).sum();
                     format!("{status}, {bytes} bytes")
                 }
-                Ok(HttpAnswer { status, failure: Some(why), .. }) => format!("{status}, {why:?}"),
-                Err(why) => format!("{why:?}"),
+                Ok(HttpAnswer { status, failure: Some(why), .. }) => {
+                    format!("{status}, {}", show_failure(*why))
+                }
+                Err(why) => show_failure(*why),
             };
             vec![format!("> {}", show_exchange(exchange)), format!("< {answer}")]
         }
@@ -127,6 +130,15 @@ pub fn show_message(message: &Message) -> Vec<String> {
     }
 }
 
+/// Why a request over HTTP failed: in words, or as `wasi:http` calls it.
+fn show_failure(why: HttpFailure) -> String {
+    match why {
+        HttpFailure::Unanswered => "the run was over before there was an answer".to_owned(),
+        HttpFailure::NotRecorded => "nothing is sent here, and no answer was recorded".to_owned(),
+        why => format!("{why:?}"),
+    }
+}
+
 /// A request over HTTP. Of one that failed the body is left out: it was sent as far as somebody
 /// read it.
 pub(crate) fn show_exchange(exchange: &Exchange) -> String {
@@ -141,7 +153,13 @@ pub(crate) fn show_outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Answered(Answer::Done) => "ok".to_owned(),
         Outcome::Answered(Answer::Result(json)) => format!("answered {json}"),
-        Outcome::Answered(Answer::Admission(admission)) => format!("{admission:?}"),
+        Outcome::Answered(Answer::Admission(Admission::Accept)) => "accepted".to_owned(),
+        Outcome::Answered(Answer::Admission(Admission::Refuse { code, text })) => {
+            format!("refused {code} {text}")
+        }
+        Outcome::Answered(Answer::Admission(Admission::Quarantine(why))) => {
+            format!("quarantined: {why}")
+        }
         Outcome::Failed(kind, message) => format!("failed ({kind}): {message}"),
     }
 }

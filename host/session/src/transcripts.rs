@@ -18,7 +18,6 @@ use crate::shadow::{SHADOWED_MAX, Shadowed};
 
 /// The plugin's part in a session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct SessionTranscript {
     /// When the session began, in milliseconds since 1970.
     pub began_ms: i64,

@@ -100,10 +100,11 @@ fn test_refuses_settings_actions_and_devices_that_do_not_fit() {
     let (ok, text) = trellis(&["plugin", "test", plugin, "--device", device, "--action", action]);
     assert!(ok && text.contains("answered {\"echo\":\"hi\"}"), "{text}");
     let (ok, text) = trellis(&["plugin", "test", plugin, "--device", device, "--json"]);
-    let sessions: serde_json::Value =
-        serde_json::from_str(&text[text.find('[').expect("JSON")..]).expect("JSON");
+    assert!(text.contains("the device fits no matcher of the plugin"), "{text}");
+    let json = &text[text.find('[').expect("JSON")..=text.rfind(']').expect("JSON")];
+    let sessions: serde_json::Value = serde_json::from_str(json).expect("JSON");
     assert!(ok && sessions[1]["events"][0] == "2 PERIODIC", "{text}");
-    assert_eq!(sessions[0]["runs"][0]["hook"], "Provision", "{text}");
+    assert_eq!(sessions[0]["runs"][0]["hook"], "provision", "{text}");
 }
 
 #[test]

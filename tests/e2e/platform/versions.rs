@@ -202,6 +202,16 @@ async fn a_version_whose_file_is_damaged_is_shown_as_broken_and_put_right_by_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_too_large_is_refused_with_its_size_and_the_setting() {
+    let server = Server::with_config(&guests(), "[plugins]\nfile-bytes-max = 1000000\n");
+    let folder = tempfile::tempdir().expect("a folder");
+    let large = file(folder.path(), "large.wasm", &vec![0; 1_000_005]);
+    let (ok, text) = server.trellis(&["plugin", "load", large.to_str().expect("a path")]);
+    let wanted = "it has 1000005 bytes; the limit is 1000000 ([plugins] file-bytes-max)";
+    assert!(!ok && text.contains(wanted), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_versions_with_one_number_neither_is_taken_in_silence() {
     let server = Server::start(&guests());
     let digest = |body: &Value| body["digest"].as_str().expect("a digest")[..12].to_owned();

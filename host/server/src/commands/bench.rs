@@ -11,7 +11,7 @@ use trellis_plugin_host::{FaultKind, Outcome, Plugin, PluginSettings};
 use trellis_rehearsal::{Device, Rehearsal, Visit, show_transcript};
 
 use crate::commands::load::{Compiling, load, runtime};
-use crate::output::{self, bold};
+use crate::output::{self, bold, counted};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -104,14 +104,14 @@ fn found(plugin: &Plugin, seconds: f64) -> Value {
         "description": manifest.description,
         "world": plugin.world(),
         "bytes": plugin.bytes,
-        "compile-seconds": seconds,
+        "compile_seconds": seconds,
         "sha256": plugin.digest,
         "imports": plugin.imports,
         "matchers": matchers,
         "actions": actions.collect::<serde_json::Map<_, _>>(),
         "admits": plugin.admits(),
         "expires": plugin.expires(),
-        "settings-schema": manifest.settings.schema,
+        "settings_schema": manifest.settings.schema,
         "defaults": manifest.settings.defaults,
         "limits": plugin.limits(),
         "needs": needs(plugin),
@@ -217,6 +217,12 @@ pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<()> {
     sessions.iter().flatten().try_for_each(|event| check_event(event))?;
     let visits = runtime()?.block_on(async {
         let mut rehearsal = Rehearsal::new(plugin, device, settings);
+        if !rehearsal.is_matched() {
+            eprintln!(
+                "the device fits no matcher of the plugin: a server has the plugin serve it only where \
+                 it is pinned to it"
+            );
+        }
         let mut visits = Vec::new();
         let last = sessions.len().saturating_sub(1);
         for (number, events) in sessions.iter().enumerate() {
@@ -229,6 +235,11 @@ pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<()> {
         }
         visits
     });
+    let unanswered: usize = visits.iter().map(|it| it.unanswered).sum();
+    if unanswered > 0 {
+        let requests = counted(unanswered, "request");
+        eprintln!("the bench has no HTTP: {requests} of the plugin failed");
+    }
     if arguments.json {
         let sessions =
             visits.iter().map(|it| json!({ "events": it.events, "runs": it.transcripts }));

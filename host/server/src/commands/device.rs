@@ -202,7 +202,8 @@ fn await_action(client: &Client, id: &str, queued: Value, wait: u64) -> anyhow::
 }
 
 fn list(answer: &Value) -> String {
-    let head = ["ID", "MANUFACTURER", "SOFTWARE", "PLUGIN", "LAST INFORM"].map(str::to_owned);
+    let head = ["ID", "MANUFACTURER", "SOFTWARE", "PLUGIN", "LAST INFORM", "STATE"];
+    let head = head.map(str::to_owned);
     let devices = answer.get("devices").and_then(Value::as_array);
     let rows = devices.into_iter().flatten().map(|it| {
         let plugin = it.get("plugin").map(|it| text(it, "name")).unwrap_or("-");
@@ -212,6 +213,7 @@ fn list(answer: &Value) -> String {
             text(it, "software_version").to_owned(),
             plugin.to_owned(),
             text(it, "last_inform").get(..19).unwrap_or_default().to_owned(),
+            if is_quarantined(it) { "quarantined" } else { "" }.to_owned(),
         ]
     });
     let mut lines = table(&std::iter::once(head.to_vec()).chain(rows).collect::<Vec<_>>());
@@ -219,6 +221,10 @@ fn list(answer: &Value) -> String {
         lines.push_str(&format!("there are more: --after {next}\n"));
     }
     lines
+}
+
+fn is_quarantined(device: &Value) -> bool {
+    device.get("quarantined").and_then(Value::as_bool) == Some(true)
 }
 
 fn device(it: &Value) -> String {
@@ -251,10 +257,10 @@ fn device(it: &Value) -> String {
         };
         lines.push_str(&format!("  {:<24}{plugin}{by}, which {what}\n", "pinned to"));
     }
-    if it.get("quarantined").and_then(Value::as_bool) == Some(true) {
+    if is_quarantined(it) {
         let why = it.get("quarantine_reason").and_then(Value::as_str);
         let why = why.unwrap_or("it was not known when it came ([session] unknown-devices)");
-        lines.push_str(&format!("  {:<24}{why}\n", "quarantined"));
+        lines.push_str(&format!("  {:<24}{}\n", "quarantined", line(why)));
     }
     let tags = it.get("tags").and_then(Value::as_array);
     let tags: Vec<&str> = tags.into_iter().flatten().filter_map(Value::as_str).collect();
@@ -275,8 +281,13 @@ fn device(it: &Value) -> String {
 }
 
 fn sessions(answer: &Value) -> String {
+    let sessions = answer.as_array().map(Vec::as_slice).unwrap_or_default();
+    if sessions.is_empty() {
+        return "none is kept; a session in which nothing was asked of the device is not\n"
+            .to_owned();
+    }
     let mut lines = String::new();
-    for it in answer.as_array().map(Vec::as_slice).unwrap_or_default() {
+    for it in sessions {
         let events = it.get("events").and_then(Value::as_array);
         let events: Vec<&str> = events.into_iter().flatten().map(|it| text(it, "code")).collect();
         let began = text(it, "began").get(..19).unwrap_or_default();
@@ -286,7 +297,11 @@ fn sessions(answer: &Value) -> String {
             let (method, request, answer) =
                 (text(step, "method"), text(step, "request"), text(step, "answer"));
             let after = number(step, "after_ms");
-            lines.push_str(&format!("  {after:>6} ms  {method:<24} {request} -> {answer}\n"));
+            lines.push_str(&format!(
+                "  {after:>6} ms  {method:<24} {} -> {}\n",
+                line(request),
+                line(answer)
+            ));
         }
     }
     lines
@@ -295,7 +310,7 @@ fn sessions(answer: &Value) -> String {
 fn action(it: &Value) -> String {
     let (name, state) = (text(it, "name"), text(it, "state"));
     let told = match it.get("error").and_then(Value::as_str) {
-        Some(error) => error.to_owned(),
+        Some(error) => line(error),
         None => {
             it.get("result").filter(|it| !it.is_null()).map(ToString::to_string).unwrap_or_default()
         }

@@ -11,7 +11,7 @@ use crate::commands::bench::{self, CheckArguments, TestArguments};
 use crate::commands::build::{BuildArguments, build};
 use crate::commands::device;
 use crate::commands::new::{NewArguments, new};
-use crate::output::{self, bold, line, number, table, text};
+use crate::output::{self, bold, counted, line, number, table, text};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
@@ -343,12 +343,14 @@ fn details(plugin: &Value) -> String {
 
 /// What a shadow was found to do.
 fn shadowed(shadow: &Value) -> String {
-    let (runs, same) = (number(shadow, "runs"), number(shadow, "same"));
+    let many = |count: u64, what: &str| counted(usize::try_from(count).unwrap_or(usize::MAX), what);
+    let (runs, same) = (many(number(shadow, "runs"), "run"), number(shadow, "same"));
     let version = text(shadow, "version");
-    let mut lines = format!("shadow {version}: {runs} runs, {same} the same\n");
+    let mut lines = format!("shadow {version}: {runs}, {same} the same\n");
     let differences = shadow.get("differences").and_then(Value::as_object);
     for (kind, count) in differences.into_iter().flatten() {
-        lines.push_str(&format!("  {count} {kind} differences\n"));
+        let count = count.as_u64().unwrap_or_default();
+        lines.push_str(&format!("  {}\n", many(count, &format!("{kind} difference"))));
     }
     let last = shadow.get("last").and_then(Value::as_array);
     for it in last.into_iter().flatten().rev().take(5) {

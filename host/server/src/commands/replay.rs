@@ -12,7 +12,7 @@ use trellis_session::SessionTranscript;
 use crate::client::{ApiArguments, Client};
 use crate::commands::load::{Compiling, load, runtime};
 use crate::commands::transcript;
-use crate::output::{self, bold};
+use crate::output::{self, bold, counted};
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArguments {
@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
                 found.take(&session, transcript.hook.name(), replayed);
             }
         }
-        eprintln!("{} sessions", found.sessions);
+        eprintln!("{}", counted(found.sessions, "session"));
         Ok(true)
     })?;
     let version = &plugin.manifest.version;
@@ -184,18 +184,22 @@ impl Found {
             text.push_str(&format!("    new {}\n", field("new").map_or("-".to_owned(), indented)));
         }
         text.push_str(&format!(
-            "{name} {version}: {} sessions, {} runs, {} the same\n",
-            self.sessions, self.runs, self.same
+            "{name} {version}: {}, {}, {} the same\n",
+            counted(self.sessions, "session"),
+            counted(self.runs, "run"),
+            self.same
         ));
         for (kind, count) in &self.by_kind {
-            text.push_str(&format!("  {count} {} differences\n", kind.name()));
+            let differences = counted(*count, &format!("{} difference", kind.name()));
+            text.push_str(&format!("  {differences}\n"));
         }
         if self.unanswered > 0 {
-            let count = self.unanswered;
-            text.push_str(&format!("  {count} requests that the recordings do not hold\n"));
+            let requests = counted(self.unanswered, "request");
+            text.push_str(&format!("  {requests} that the recordings do not hold\n"));
         }
         if self.skipped > 0 {
-            text.push_str(&format!("  {} runs that cannot be run again\n", self.skipped));
+            let runs = counted(self.skipped, "run");
+            text.push_str(&format!("  {runs} that cannot be run again\n"));
         }
         if total > shown.len() {
             text.push_str(&format!("  {} of {total} are shown (--show)\n", shown.len()));

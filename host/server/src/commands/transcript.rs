@@ -66,7 +66,9 @@ pub(super) fn read(transcripts: &Value) -> anyhow::Result<Vec<SessionTranscript>
 pub(super) fn shown(transcripts: &Value) -> anyhow::Result<String> {
     let sessions = read(transcripts)?;
     if sessions.is_empty() {
-        return Ok("none is kept; [plugins.transcripts] hours says how long they are\n".to_owned());
+        return Ok("none is kept, or not yet: a transcript comes a moment after its session, and \
+                   [plugins.transcripts] hours says how long it stays\n"
+            .to_owned());
     }
     let session = |it: &SessionTranscript| {
         let began = Timestamp::from_millisecond(it.began_ms).unwrap_or_default();
