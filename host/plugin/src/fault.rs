@@ -110,8 +110,8 @@ impl RunFault {
     }
 
     /// Explains the error that a call into the plugin ended with.
-    pub(crate) fn explain(error: &wasmtime::Error, state: &RunState) -> Self {
-        let printed = state.output.text();
+    /// The plugin has `printed` this last.
+    pub(crate) fn explain(error: &wasmtime::Error, printed: &str, state: &RunState) -> Self {
         let printed = printed.trim();
         let (kind, message) = if let Some(limit) = error.downcast_ref::<RpcLimit>() {
             (FaultKind::Rpcs, limit.to_string())

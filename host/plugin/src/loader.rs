@@ -320,7 +320,9 @@ async fn describe(
     match tokio::time::timeout(wall, call).await {
         Ok(Ok(json)) => Ok(json),
         Ok(Err(error)) => {
-            let fault = RunFault::explain(&error, store.data());
+            // It has been told no secret.
+            let printed = store.data().output.shown(str::to_owned);
+            let fault = RunFault::explain(&error, &printed, store.data());
             let fault = fault.shown(store.data_mut());
             Err(format!("its describe() failed: {}", fault.message))
         }

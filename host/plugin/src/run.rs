@@ -151,20 +151,19 @@ async fn run(
     let mut store = Store::new(&plugin.engine.engine, state);
     let mut busy = Duration::ZERO;
     let called = timed(call(&plugin, &hook, &mut store), &mut busy);
-    let result = match tokio::time::timeout(wall, called).await {
+    let called = tokio::time::timeout(wall, called).await;
+    let left = store.get_fuel().unwrap_or_default();
+    let mut state = store.into_data();
+    let printed = state.output.clone().shown(|text| state.without_secrets(text));
+    let result = match called {
         Ok(Ok(Ok(answer))) => Ok(answer),
         Ok(Ok(Err(message))) => Err(RunFault::new(FaultKind::Error, message)),
-        Ok(Err(error)) => Err(RunFault::explain(&error, store.data())),
+        Ok(Err(error)) => Err(RunFault::explain(&error, &printed, &state)),
         Err(_) => Err(RunFault::new(
             FaultKind::WallTime,
             format!("the wall-time limit of {} is reached", seconds(wall)),
         )),
     };
-    let left = store.get_fuel().unwrap_or_default();
-    let mut state = store.into_data();
-    // As a whole: a secret may have several lines.
-    let printed = state.output.text();
-    let printed = if printed.is_empty() { printed } else { state.without_secrets(&printed) };
     for line in printed.lines().filter(|line| !line.trim().is_empty()) {
         state.log(log::Level::Info, line);
     }
