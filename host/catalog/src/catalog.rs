@@ -99,7 +99,7 @@ impl Catalog {
         }));
         match catalog.table(&state) {
             Ok(table) => {
-                catalog.0.table.store(Arc::new(table));
+                catalog.see(Arc::new(table));
                 // The configuration may have changed since.
                 catalog.warn_of_misfits(&state).await;
             }
@@ -108,6 +108,13 @@ impl Catalog {
         *catalog.0.state.lock().await = state;
         catalog.sweep().await;
         Ok(catalog)
+    }
+
+    /// Has sessions see a table from now on.
+    pub(crate) fn see(&self, table: Arc<Table>) {
+        let broken = u32::try_from(table.broken.len()).unwrap_or(u32::MAX);
+        metrics::gauge!("trellis_plugin_versions_broken").set(f64::from(broken));
+        self.0.table.store(table);
     }
 
     /// The plugin that serves a device, and its settings.

@@ -183,6 +183,9 @@ impl Catalog {
         fit: Fit,
         file: Option<(&str, Bytes)>,
     ) -> Result<(), CatalogError> {
+        let needed = needed(&next);
+        next.loaded.retain(|digest, _| needed.contains(digest));
+        next.broken.retain(|digest, _| needed.contains(digest));
         let table = Arc::new(self.table(&next)?);
         // What is set for a device is checked against a table: until this one is seen.
         let _no_other_orders = self.0.orders.lock().await;
@@ -202,10 +205,7 @@ impl Catalog {
                 tracing::warn!(plugin = changed, %error, "the file of a version was not removed");
             }
         }
-        let needed = needed(&next);
-        next.loaded.retain(|digest, _| needed.contains(digest));
-        next.broken.retain(|digest, _| needed.contains(digest));
-        self.0.table.store(table);
+        self.see(table);
         self.0.changes.send_modify(|changes| *changes += 1);
         **state = next;
         Ok(())

@@ -237,7 +237,7 @@ impl Catalog {
         let _no_other_orders = self.0.orders.lock().await;
         check(&table).await?;
         self.0.store.set_tag(tag, &said).await?;
-        self.0.table.store(table);
+        self.see(table);
         *state = next;
         Ok(())
     }

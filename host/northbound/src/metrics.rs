@@ -80,6 +80,10 @@ fn describe() {
         "trellis_plugin_files_refused",
         "Files of the plugin folder that are not used; GET /refused-files says why."
     );
+    describe_gauge!(
+        "trellis_plugin_versions_broken",
+        "Versions that are to serve and cannot be run; GET /plugins says why."
+    );
     describe_gauge!("trellis_plugin_memory_bytes_high", "The most memory that one run has had.");
     describe_counter!("trellis_plugin_ties_total", "Devices that two plugins fit equally well.");
     describe_histogram!("trellis_store_flush_seconds", "How long flushes to disk took.");
