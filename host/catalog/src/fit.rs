@@ -35,7 +35,7 @@ impl Catalog {
         name: &str,
         fit: Fit,
     ) -> Result<(), CatalogError> {
-        let served = self.0.table.load();
+        let served = self.0.table.load_full();
         let serves = |plugin: &Plugin| served.versions(name).any(|it| it.digest == plugin.digest);
         let versions = table.versions(name).filter(|plugin| match fit {
             Fit::Any => false,
