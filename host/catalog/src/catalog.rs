@@ -16,6 +16,7 @@ use crate::settings::Object;
 use crate::state::{State, known, used, with_counters};
 use crate::table::{Selected, Table};
 use crate::trial::TrialSettings;
+use crate::versions::short;
 
 /// How the catalog behaves.
 #[derive(Clone, Debug)]
@@ -99,9 +100,10 @@ impl Catalog {
         }));
         match catalog.table(&state) {
             Ok(table) => {
-                catalog.see(Arc::new(table));
+                let table = Arc::new(table);
                 // The configuration may have changed since.
-                catalog.warn_of_misfits(&state).await;
+                table.shared_misfits().iter().for_each(|why| tracing::error!("{why}"));
+                catalog.see(table);
             }
             Err(error) => tracing::error!("no plugin serves: {error}"),
         }
@@ -171,15 +173,17 @@ impl Catalog {
     pub(crate) async fn unused(&self, name: &str, digest: &str) -> Option<String> {
         let state = self.0.state.lock().await;
         let record = state.records.get(name)?;
+        let pin = format!("`trellis plugin pin {name} {}` has this one serve", short(digest));
         if used(record).any(|it| it == digest) {
-            return None;
+            let enable = format!("the plugin is disabled; `trellis plugin enable {name}`");
+            return record.is_disabled.then_some(enable);
         }
         Some(if record.removed.contains(digest) {
-            "it was removed by an operator; `trellis plugin load` has it serve again".to_owned()
+            "it was removed; `trellis plugin load` has it serve again".to_owned()
         } else if record.is_pinned {
-            format!("another version is pinned; `trellis plugin pin {name}` has this one serve")
+            format!("another version is pinned; {pin}")
         } else {
-            format!("another version serves; `trellis plugin pin {name}` has this one serve")
+            format!("another version serves; {pin}")
         })
     }
 

@@ -24,8 +24,7 @@ impl Catalog {
     ) -> Result<PluginRecord, CatalogError> {
         let record = self.change(name, |record| versions::rollback(record, from)).await?;
         // Going back is the way out, whatever was set since.
-        let table = self.0.table.load_full();
-        if let Err(why) = self.check_fit(&table, name, Fit::All).await {
+        for why in self.0.table.load_full().shared_misfits() {
             tracing::warn!(plugin = name, "after the rollback: {why}");
         }
         Ok(record)
@@ -185,7 +184,8 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let needed = needed(&next);
         next.loaded.retain(|digest, _| needed.contains(digest));
-        next.broken.retain(|digest, _| needed.contains(digest));
+        let used: HashSet<&String> = next.records.values().flat_map(used).collect();
+        next.broken.retain(|digest, _| used.contains(digest));
         let table = Arc::new(self.table(&next)?);
         // What is set for a device is checked against a table: until this one is seen.
         let _no_other_orders = self.0.orders.lock().await;

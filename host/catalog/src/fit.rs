@@ -1,5 +1,6 @@
 //! Whether what operators set fits the versions that serve.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -8,79 +9,69 @@ use trellis_store::{DeviceKey, Orders};
 
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
-use crate::settings::{Effective, Layer};
-use crate::state::State;
+use crate::settings::{Effective, Layer, Origin};
 use crate::table::Table;
 
-/// Which versions all that is set must fit, for a change to be made.
+/// What a change must fit to be made.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fit {
-    /// None: it is the way out of something worse.
+    /// Nothing: it is the way out of something worse.
     Any,
-    /// Those that begin to serve. What does not fit another one is not made worse.
+    /// All that is set must fit the versions that begin to serve.
     NewVersions,
-    /// All that serve.
-    All,
+    /// What is newly set for all devices of the plugin must fit the versions that serve.
+    Settings,
 }
 
 /// Devices that are looked at in one go.
 const PAGE: usize = 1_000;
 
 impl Catalog {
-    /// Whether all that is set for a plugin fits the versions of it that serve in this table: what is
-    /// set for all of its devices, for those with a tag, and for single ones.
+    /// Whether all that is set for a plugin fits the versions of it that serve in this table, as far
+    /// as the change asks: what is set for all of its devices, for those with a tag, and for single ones.
     pub(crate) async fn check_fit(
         &self,
         table: &Arc<Table>,
         name: &str,
         fit: Fit,
     ) -> Result<(), CatalogError> {
-        let served = self.0.table.load_full();
-        let serves = |plugin: &Plugin| served.versions(name).any(|it| it.digest == plugin.digest);
-        let versions = table.versions(name).filter(|plugin| match fit {
-            Fit::Any => false,
-            Fit::NewVersions => !serves(plugin),
-            Fit::All => true,
-        });
-        for plugin in versions.filter(|it| it.has_settings_schema()) {
-            table.check_shared(plugin)?;
-            self.check_devices(table, plugin, None).await?;
+        let before = self.0.table.load_full();
+        let serves = |plugin: &Plugin| before.versions(name).any(|it| it.digest == plugin.digest);
+        for plugin in table.versions(name).filter(|it| it.has_settings_schema()) {
+            let held_against = match fit {
+                Fit::Any => continue,
+                Fit::NewVersions if serves(plugin) => continue,
+                Fit::NewVersions => None,
+                Fit::Settings => Some(&before),
+            };
+            let change = Change { plugin, before: held_against, after: table };
+            change.check_shared()?;
+            self.check_devices(&change, None).await?;
         }
         Ok(())
     }
 
-    /// Whether what is set for a tag fits the versions of a plugin that serve in this table, and so for
-    /// all devices that have it.
+    /// Whether what is newly set for a tag fits the versions of a plugin that serve in this table, and so
+    /// for all devices that have it.
     pub(crate) async fn check_tag_fit(
         &self,
         table: &Arc<Table>,
         name: &str,
         tag: &str,
     ) -> Result<(), CatalogError> {
-        let orders = Orders { tags: [tag.to_owned()].into(), ..Orders::default() };
-        table.check_effective(name, &orders)?;
+        let before = self.0.table.load_full();
         for plugin in table.versions(name).filter(|it| it.has_settings_schema()) {
-            self.check_devices(table, plugin, Some(tag)).await?;
+            let change = Change { plugin, before: Some(&before), after: table };
+            change.check(&tagged(tag), Some(&Origin::Tag(tag.to_owned()))).map_err(refused)?;
+            self.check_devices(&change, Some(tag)).await?;
         }
         Ok(())
     }
 
-    /// Says in the log what does not fit, where that is no reason not to go on.
-    pub(crate) async fn warn_of_misfits(&self, state: &State) {
-        let Ok(table) = self.table(state) else { return };
-        let table = Arc::new(table);
-        for name in state.records.keys() {
-            if let Err(why) = self.check_fit(&table, name, Fit::All).await {
-                tracing::error!(plugin = name, "{why}");
-            }
-        }
-    }
-
-    /// Whether what holds for single devices fits a version: for all of them, or for those with a tag.
+    /// Whether what holds for single devices fits: for all of them, or for those with a tag.
     async fn check_devices(
         &self,
-        table: &Arc<Table>,
-        plugin: &Arc<Plugin>,
+        change: &Change<'_>,
         tag: Option<&str>,
     ) -> Result<(), CatalogError> {
         let mut after: Option<DeviceKey> = None;
@@ -91,10 +82,16 @@ impl Catalog {
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             page.retain(|(_, orders)| tag.is_none_or(|tag| orders.tags.contains(tag)));
-            let (table, plugin) = (Arc::clone(table), Arc::clone(plugin));
+            let plugin = Arc::clone(change.plugin);
+            let (before, table) = (change.before.cloned(), Arc::clone(change.after));
             // A million devices may have settings of their own.
-            let checked = tokio::task::spawn_blocking(move || table.misfits(&plugin, page));
-            let Ok(misfits) = checked.await else { break };
+            let misfits = tokio::task::spawn_blocking(move || {
+                let change = Change { plugin: &plugin, before: before.as_ref(), after: &table };
+                change.misfits(page)
+            });
+            let failed =
+                |error| CatalogError::Refused(format!("the settings were not checked: {error}"));
+            let misfits = misfits.await.map_err(failed)?;
             count += misfits.len();
             first = first.or_else(|| misfits.into_iter().next());
         }
@@ -107,6 +104,52 @@ impl Catalog {
     }
 }
 
+/// A version that is to serve with what is set.
+struct Change<'a> {
+    plugin: &'a Arc<Plugin>,
+    /// What is set until now, if this version serves already.
+    before: Option<&'a Arc<Table>>,
+    after: &'a Arc<Table>,
+}
+
+impl Change<'_> {
+    /// Whether what holds for devices of which this is said fits. What did not fit before is no reason
+    /// against a change, unless it is `set` just now.
+    fn check(&self, orders: &Orders, set: Option<&Origin>) -> Result<(), String> {
+        let Err((why, is_set)) =
+            misfit(self.plugin, self.after.layers_for(self.plugin, orders), set)
+        else {
+            return Ok(());
+        };
+        let fitted =
+            |before: &Arc<Table>| fits(self.plugin, before.layers_for(self.plugin, orders));
+        let is_worse = self.before.is_none_or(|before| fitted(before).is_ok());
+        if is_set || is_worse { Err(why) } else { Ok(()) }
+    }
+
+    /// What is set for all devices, and what is set for a tag over it.
+    fn check_shared(&self) -> Result<(), CatalogError> {
+        self.check(&Orders::default(), Some(&Origin::Plugin)).map_err(refused)?;
+        let name = &self.plugin.manifest.name;
+        for (tag, _) in self.after.tags.iter().filter(|(_, said)| said.settings.contains_key(name))
+        {
+            self.check(&tagged(tag), None).map_err(|why| refused(format!("tag {tag}: {why}")))?;
+        }
+        Ok(())
+    }
+
+    /// The devices for which it does not fit, with the reasons.
+    fn misfits(&self, devices: Vec<(DeviceKey, Orders)>) -> Vec<(DeviceKey, String)> {
+        let misfits = devices.into_iter().filter_map(|(device, orders)| {
+            if !self.after.says_more(&self.plugin.manifest.name, &orders) {
+                return None;
+            }
+            self.check(&orders, None).err().map(|why| (device, why))
+        });
+        misfits.collect()
+    }
+}
+
 impl Table {
     /// The versions of a plugin that serve.
     pub(crate) fn versions(&self, name: &str) -> impl Iterator<Item = &Arc<Plugin>> {
@@ -116,65 +159,71 @@ impl Table {
         })
     }
 
-    /// Whether what is set for all devices of a plugin fits a version, and what is set for a tag over
-    /// it.
-    fn check_shared(&self, plugin: &Plugin) -> Result<(), CatalogError> {
-        fits(plugin, self.below_tags(plugin)).map_err(CatalogError::Conflict)?;
-        for (tag, said) in &self.tags {
-            if said.settings.contains_key(&plugin.manifest.name) {
-                let orders = Orders { tags: [tag.clone()].into(), ..Orders::default() };
-                fits(plugin, self.layers_for(plugin, &orders))
-                    .map_err(|why| CatalogError::Conflict(format!("tag {tag}: {why}")))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The devices of which what is set does not fit a version, with the reasons.
-    fn misfits(
+    /// Whether what is newly said of a device fits the plugins that serve. What did not fit before is no
+    /// reason against it, unless it is what is `set` for the device just now, for a plugin.
+    pub(crate) fn check_orders(
         &self,
-        plugin: &Plugin,
-        devices: Vec<(DeviceKey, Orders)>,
-    ) -> Vec<(DeviceKey, String)> {
-        let misfits = devices.into_iter().filter_map(|(device, orders)| {
-            if !self.says_more(&plugin.manifest.name, &orders) {
-                return None;
-            }
-            fits(plugin, self.layers_for(plugin, &orders)).err().map(|why| (device, why))
-        });
-        misfits.collect()
-    }
-
-    /// Whether all that is set for a device fits the plugins that serve.
-    pub(crate) fn check_orders(&self, orders: &Orders) -> Result<(), CatalogError> {
-        for serving in self.registry.serving() {
-            let name = &serving.stable.manifest.name;
-            if self.says_more(name, orders) {
-                self.check_effective(name, orders)?;
+        before: &Orders,
+        after: &Orders,
+        set: Option<&str>,
+    ) -> Result<(), CatalogError> {
+        let names = self.registry.serving().map(|it| it.stable.manifest.name.as_str());
+        for plugin in names.flat_map(|name| self.versions(name)) {
+            let is_set = set == Some(plugin.manifest.name.as_str());
+            let set = is_set.then_some(&Origin::Device);
+            if let Err((why, is_set)) = misfit(plugin, self.layers_for(plugin, after), set)
+                && (is_set || fits(plugin, self.layers_for(plugin, before)).is_ok())
+            {
+                return Err(refused(why));
             }
         }
         Ok(())
     }
 
-    /// Whether all that is set for a device fits the versions of a plugin that serve.
-    pub(crate) fn check_effective(&self, name: &str, orders: &Orders) -> Result<(), CatalogError> {
-        for plugin in self.versions(name) {
-            fits(plugin, self.layers_for(plugin, orders)).map_err(CatalogError::Conflict)?;
-        }
-        Ok(())
+    /// What of what the configuration, operators and tags say does not fit the versions that serve.
+    pub(crate) fn shared_misfits(self: &Arc<Self>) -> Vec<String> {
+        let names = self.registry.serving().map(|it| it.stable.manifest.name.as_str());
+        let versions = names.flat_map(|name| self.versions(name));
+        let check = |plugin| Change { plugin, before: None, after: self }.check_shared().err();
+        versions.filter_map(check).map(|why| why.to_string()).collect()
     }
+}
+
+fn refused(why: String) -> CatalogError {
+    CatalogError::Conflict(why)
+}
+
+/// What is said of a device that has a tag, and of which nothing else is said.
+fn tagged(tag: &str) -> Orders {
+    Orders { tags: [tag.to_owned()].into(), ..Orders::default() }
 }
 
 /// Whether what comes of these layers fits a version. The error names each field that does not, and
 /// where it is set.
 pub(crate) fn fits(plugin: &Plugin, layers: Vec<Layer>) -> Result<(), String> {
+    misfit(plugin, layers, None).map_err(|(why, _)| why)
+}
+
+/// The same; the error says too whether something of it is set in one place.
+fn misfit(plugin: &Plugin, layers: Vec<Layer>, set: Option<&Origin>) -> Result<(), (String, bool)> {
     if !plugin.has_settings_schema() {
         return Ok(());
     }
     let Effective { settings, origins } = Effective::of(layers);
-    let comes_from = |path: &str| origins.get(path).map(|it| format!("set for: {it}"));
+    let is_set = Cell::new(false);
+    let comes_from = |path: &str| {
+        // An array is set as a whole.
+        let (_, origin) = ancestors(path).find_map(|it| origins.get_key_value(it))?;
+        is_set.set(is_set.get() || Some(origin) == set);
+        Some(format!("set for: {origin}"))
+    };
     plugin.check_settings(&Value::Object(settings), comes_from).map_err(|why| {
         let (name, version) = (&plugin.manifest.name, &plugin.manifest.version);
-        format!("the settings do not fit {name} {version}: {why}")
+        (format!("the settings do not fit {name} {version}: {why}"), is_set.get())
     })
+}
+
+/// A JSON pointer, and those that it is below, the nearest first.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| Some(path.rsplit_once('/')?.0))
 }

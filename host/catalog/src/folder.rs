@@ -29,13 +29,24 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// The longest that is waited for it to be quiet.
 const QUIET_WAIT: Duration = Duration::from_secs(5);
 
-/// What a file looked like when it was last read, and what was found in it then.
-type Seen = HashMap<PathBuf, (Looks, Found)>;
+/// What is known of the files.
+type Seen = HashMap<PathBuf, File>;
+
+/// What is known of a file.
+struct File {
+    /// What it looked like when it was last read.
+    looks: Looks,
+    found: Found,
+    /// The digest of the last version that was found in it; none where none was since the first look.
+    digest: Option<String>,
+    /// Whether it was there when the server started, and could not be dealt with since.
+    is_old: bool,
+}
 
 /// What was found in a file.
 enum Found {
-    /// A version of a plugin, by its name, its number and its digest.
-    Version(String, String, String),
+    /// A version of a plugin, by its name and its number.
+    Version(String, String),
     /// Something that was not taken.
     Refused(Refusal),
 }
@@ -95,7 +106,7 @@ pub async fn watch(
         };
         while stop.run_until_cancelled(next()).await.is_some() {
             if let Err(error) = look(&catalog, &folder, &mut seen, false).await {
-                show_refused(&catalog, [(folder.clone(), error.to_string())].into());
+                show(&catalog, [(folder.clone(), error.to_string())].into(), Vec::new());
                 let folder = folder.display();
                 tracing::error!(%folder, %error, "the plugin folder cannot be read");
             }
@@ -131,24 +142,20 @@ async fn look(
 ) -> std::io::Result<()> {
     let mut files = wasm_files(folder).await?;
     // Also of files that are gone: one that gets another name is not put there.
-    let there_before: HashSet<String> = seen
-        .values()
-        .filter_map(|(_, found)| match found {
-            Found::Version(_, _, digest) => Some(digest.clone()),
-            Found::Refused(_) => None,
-        })
-        .collect();
+    let there_before: HashSet<String> = seen.values().filter_map(|it| it.digest.clone()).collect();
     seen.retain(|path, _| files.iter().any(|(file, _)| file == path));
     let changes = *catalog.0.changes.borrow();
     files.retain(|(path, looks)| match seen.get(path) {
-        Some((known, found)) => known != looks || found.is_due(changes),
+        Some(known) => known.looks != *looks || known.found.is_due(changes),
         None => true,
     });
     files.sort_by(|one, other| (one.1.0, &one.0).cmp(&(other.1.0, &other.0)));
     for (path, looks) in files {
         let file = path.display();
-        let is_put = |digest: &str| !is_first && !there_before.contains(digest);
-        let found = match take(catalog, &path, looks.1, changes, is_put).await {
+        let known = seen.get(&path);
+        let is_old = known.map_or(is_first, |it| it.is_old);
+        let is_put = |digest: &str| !is_old && !there_before.contains(digest);
+        let (found, digest) = match take(catalog, &path, looks.1, changes, is_put).await {
             Ok(loaded) => {
                 let Loaded { name: plugin, version, digest: sha256, took, .. } = loaded;
                 match took {
@@ -156,30 +163,32 @@ async fn look(
                         tracing::debug!(%file, plugin, version, "plugin known");
                     }
                     Took::Nothing => tracing::info!(%file, plugin, version, sha256, "plugin kept"),
+                    Took::PutRight => {
+                        tracing::info!(%file, plugin, version, sha256, "plugin put right");
+                    }
                     Took::Over | Took::Share | Took::Shadow => {
                         tracing::info!(%file, plugin, version, sha256, "plugin loaded");
                     }
                 }
-                Found::Version(plugin, version, sha256)
+                (Found::Version(plugin, version), Some(sha256))
             }
             Err(refusal) => {
                 let why = &refusal.why;
-                let before = seen.get(&path).map(|(_, found)| found);
+                let before = known.map(|it| &it.found);
                 if !matches!(before, Some(Found::Refused(before)) if before.why == *why) {
                     tracing::error!("a plugin was not loaded: {file}: {why}");
                 }
-                Found::Refused(refusal)
+                (Found::Refused(refusal), known.and_then(|it| it.digest.clone()))
             }
         };
-        seen.insert(path, (looks, found));
+        let is_old = is_old && found.is_open();
+        seen.insert(path, File { looks, found, digest, is_old });
     }
-    let refused = seen.iter().filter_map(|(path, (_, found))| match found {
+    let refused = seen.iter().filter_map(|(path, file)| match &file.found {
         Found::Refused(refusal) => Some((path.clone(), refusal.why.clone())),
         Found::Version(..) => None,
     });
-    let mut refused: BTreeMap<PathBuf, String> = refused.collect();
-    refused.extend(unused(catalog, seen).await);
-    show_refused(catalog, refused);
+    show(catalog, refused.collect(), unused(catalog, seen).await);
     Ok(())
 }
 
@@ -187,9 +196,11 @@ async fn look(
 /// expected not to.
 async fn unused(catalog: &Catalog, seen: &Seen) -> Vec<(PathBuf, String)> {
     let mut newest: BTreeMap<&str, (Option<SystemTime>, &PathBuf, &str, &str)> = BTreeMap::new();
-    for (path, (looks, found)) in seen {
-        let Found::Version(name, version, digest) = found else { continue };
-        let file = (looks.0, path, version.as_str(), digest.as_str());
+    for (path, file) in seen {
+        let (Found::Version(name, version), Some(digest)) = (&file.found, &file.digest) else {
+            continue;
+        };
+        let file = (file.looks.0, path, version.as_str(), digest.as_str());
         let known = newest.entry(name.as_str()).or_insert(file);
         *known = file.max(*known);
     }
@@ -207,6 +218,11 @@ async fn unused(catalog: &Catalog, seen: &Seen) -> Vec<(PathBuf, String)> {
 }
 
 impl Found {
+    /// Whether it has yet to be dealt with: it could not be read, or kept, or did not go with the rest.
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if !matches!(refusal.again, Again::Never))
+    }
+
     /// Whether it is to be looked at again, though the file is the same, after so many changes of the
     /// catalog.
     fn is_due(&self, changes: u64) -> bool {
@@ -223,15 +239,18 @@ impl Found {
     }
 }
 
-/// Has operators see what was not taken: all of it counted, and the first of it by name.
-fn show_refused(catalog: &Catalog, mut refused: BTreeMap<PathBuf, String>) {
-    let count = u32::try_from(refused.len()).unwrap_or(u32::MAX);
-    metrics::gauge!("trellis_plugin_files_refused").set(f64::from(count));
-    refused.values_mut().for_each(|why| why.truncate(why.floor_char_boundary(WHY_BYTES_MAX)));
-    if let Some(first_hidden) = refused.keys().nth(REFUSED_SHOWN_MAX).cloned() {
-        refused.split_off(&first_hidden);
+/// Has operators see what is not used: all of it counted, and the first of it by name.
+fn show(catalog: &Catalog, refused: BTreeMap<PathBuf, String>, unused: Vec<(PathBuf, String)>) {
+    let count = |files: usize| f64::from(u32::try_from(files).unwrap_or(u32::MAX));
+    metrics::gauge!("trellis_plugin_files_refused").set(count(refused.len()));
+    metrics::gauge!("trellis_plugin_files_unused").set(count(unused.len()));
+    let mut shown = refused;
+    shown.extend(unused);
+    shown.values_mut().for_each(|why| why.truncate(why.floor_char_boundary(WHY_BYTES_MAX)));
+    if let Some(first_hidden) = shown.keys().nth(REFUSED_SHOWN_MAX).cloned() {
+        shown.split_off(&first_hidden);
     }
-    catalog.0.refused.store(Arc::new(refused));
+    catalog.0.refused.store(Arc::new(shown));
 }
 
 /// Takes a file, after so many changes of the catalog. Whether somebody has just put it there is told

@@ -1,11 +1,12 @@
 //! Files that become versions: compiled and checked, kept, then used.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::MutexGuard;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use trellis_plugin_host::{Loader, Plugin};
 use trellis_store::{PluginCounters, PluginRecord, PluginVersion, Store, StoreError};
 
@@ -68,7 +69,9 @@ impl Catalog {
             Source::Operator(_) => true,
             Source::Folder(is_put) => is_put(&digest),
         };
-        let took = if was_there && !was_put {
+        // One that could not be run goes on as what it was.
+        let is_put_right = how == Use::Serve && state.broken.contains_key(&digest);
+        let took = if was_there && (!was_put || is_put_right) {
             self.take_again(&mut state, plugin, wasm).await?
         } else {
             self.take_anew(&mut state, plugin, wasm, source, how).await?
@@ -112,13 +115,12 @@ impl Catalog {
         }
         let took = versions::add(&mut record, version, how, self.0.settings.versions_max);
         let mut next = State::clone(state);
-        // One that could not be run begins to serve only now.
-        let was_broken = next.broken.remove(&digest).is_some();
+        next.broken.remove(&digest);
         // One that runs already goes on counting.
         next.loaded.entry(digest.clone()).or_insert_with(|| Arc::new(plugin));
         next.records.insert(name.clone(), record);
         self.adopt(state, next, &name, Fit::NewVersions, Some((&digest, wasm))).await?;
-        Ok(if was_broken && took == Took::Known { Took::Over } else { took })
+        Ok(took)
     }
 
     /// Takes a file again whose version is kept, or was removed: at most what was lost of it is put
@@ -141,7 +143,7 @@ impl Catalog {
             next.broken.remove(&digest);
             next.loaded.insert(digest.clone(), Arc::new(plugin));
             self.adopt(state, next, &name, Fit::Any, Some((&digest, wasm))).await?;
-            return Ok(if serves { Took::Over } else { Took::Unused });
+            return Ok(Took::PutRight);
         }
         // Without its file nothing serves after the next start.
         if self.0.store.plugin_file(&digest).await.ok().is_none_or(|kept| kept != wasm) {
@@ -174,27 +176,33 @@ pub(crate) async fn load_all(store: &Arc<dyn Store>, loader: &Loader, state: &mu
         versions.map(|version| (record.name.clone(), version.clone()))
     });
     let mut loading = JoinSet::new();
+    let mut named: HashMap<Id, (String, String)> = HashMap::new();
     loop {
         while loading.len() < at_once
             && let Some((name, version)) = wanted.next()
         {
             let (store, loader) = (Arc::clone(store), loader.clone());
-            loading.spawn(async move {
-                let plugin = load_kept(store.as_ref(), &loader, &version).await;
-                (name, version.digest, plugin)
-            });
+            let digest = version.digest.clone();
+            let task =
+                loading.spawn(async move { load_kept(store.as_ref(), &loader, &version).await });
+            named.insert(task.id(), (name, digest));
         }
-        let Some(loaded) = loading.join_next().await else { return };
+        let Some(loaded) = loading.join_next_with_id().await else { return };
+        let (id, loaded) = match loaded {
+            Ok((id, loaded)) => (id, loaded),
+            Err(error) => (error.id(), Err(error.to_string())),
+        };
+        let Some((plugin, digest)) = named.remove(&id) else { continue };
         match loaded {
-            Ok((_, digest, Ok(plugin))) => {
-                state.loaded.insert(digest, Arc::new(plugin));
-            }
-            Ok((plugin, digest, Err(error))) => {
+            Ok(loaded) => drop(state.loaded.insert(digest, Arc::new(loaded))),
+            Err(why) => {
                 let version = short(&digest);
-                tracing::error!(plugin, version, "a plugin was not loaded: {error}");
-                state.broken.insert(digest, error);
+                tracing::error!(plugin, version, "a plugin was not loaded: {why}");
+                // What would only serve after a rollback is in nobody's way.
+                if state.records.get(&plugin).is_some_and(|it| used(it).any(|it| *it == digest)) {
+                    state.broken.insert(digest, why);
+                }
             }
-            Err(error) => tracing::error!("a plugin was not loaded: {error}"),
         }
     }
 }

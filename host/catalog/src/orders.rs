@@ -50,7 +50,7 @@ impl Catalog {
         let checks = kept.is_some();
         record.settings = kept;
         next.records.insert(name.to_owned(), record);
-        let fit = if checks { Fit::All } else { Fit::Any };
+        let fit = if checks { Fit::Settings } else { Fit::Any };
         self.adopt(&mut state, next, name, fit, None).await
     }
 
@@ -149,12 +149,13 @@ impl Catalog {
     pub async fn add_tag(&self, device: &DeviceKey, tag: &str) -> Result<(), CatalogError> {
         check_tag(tag)?;
         self.change_orders(device, |orders, table| {
+            let before = orders.clone();
             orders.tags.insert(tag.to_owned());
             if orders.tags.len() > TAGS_MAX {
                 let why = format!("a device can have {TAGS_MAX} tags");
                 return Err(CatalogError::Refused(why));
             }
-            table.check_orders(orders)
+            table.check_orders(&before, orders, None)
         })
         .await
     }
@@ -195,8 +196,9 @@ impl Catalog {
         self.change_orders(device, |orders, table| match kept {
             Some(kept) => {
                 served(table, plugin)?;
+                let before = orders.clone();
                 orders.settings.insert(plugin.to_owned(), kept);
-                table.check_effective(plugin, orders)
+                table.check_orders(&before, orders, Some(plugin))
             }
             None => {
                 orders.settings.remove(plugin);

@@ -26,6 +26,8 @@ pub enum Took {
     Nothing,
     /// It was known and changed nothing.
     Known,
+    /// It was known and could not be run; it goes on as what it was.
+    PutRight,
     /// It is kept, or was removed by an operator, and nothing was changed: it serves nobody.
     Unused,
 }

@@ -78,7 +78,11 @@ fn describe() {
     describe_histogram!("trellis_plugin_parked_seconds", "How long runs waited for devices.");
     describe_gauge!(
         "trellis_plugin_files_refused",
-        "Files of the plugin folder that are not used; GET /refused-files says why."
+        "Files of the plugin folder that were not taken; GET /refused-files says why."
+    );
+    describe_gauge!(
+        "trellis_plugin_files_unused",
+        "Plugins of which the folder's newest file does not serve; GET /refused-files says why."
     );
     describe_gauge!(
         "trellis_plugin_versions_broken",

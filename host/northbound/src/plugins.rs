@@ -191,8 +191,8 @@ pub(crate) struct LoadedView {
     digest: String,
     /// `serves`: all devices of the plugin from their next session on; `trial`: a share of them;
     /// `shadow`: none, it is run over what the other one does;
-    /// `kept`: none, the plugin is pinned; `disabled`: none, the plugin is disabled; `known`: it served
-    /// already.
+    /// `kept`: none, the plugin is pinned; `disabled`: none, the plugin is disabled; `put-right`: it
+    /// could not be run, and goes on as what it was; `known`: it served already.
     outcome: &'static str,
 }
 
@@ -265,11 +265,12 @@ pub(crate) async fn load(
         "plugin loaded"
     );
     let outcome = match loaded.took {
-        Took::Over | Took::Share | Took::Known if loaded.is_disabled => "disabled",
+        Took::Nothing => "kept",
+        _ if loaded.is_disabled => "disabled",
         Took::Over => "serves",
         Took::Share => "trial",
         Took::Shadow => "shadow",
-        Took::Nothing => "kept",
+        Took::PutRight => "put-right",
         Took::Known | Took::Unused => "known",
     };
     let (name, version, digest) = (loaded.name, loaded.version, loaded.digest);

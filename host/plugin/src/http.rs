@@ -202,9 +202,8 @@ impl Gate {
         self.count()?;
         let origin = Url::parse(&uri.to_string()).map(|url| url.origin());
         if !origin.is_ok_and(|origin| self.grants.origins.contains(&origin)) {
-            let cut = |text: &str| -> String { text.chars().take(100).collect() };
-            let scheme = cut(uri.scheme_str().unwrap_or_default());
-            let host = cut(uri.host().unwrap_or_default());
+            let scheme = uri.scheme_str().unwrap_or_default();
+            let host = uri.host().unwrap_or_default();
             let port = uri.port().map(|it| format!(":{it}")).unwrap_or_default();
             let what = format!(
                 "an HTTP request to {scheme}://{host}{port} was not sent: the operator does not grant \
@@ -247,6 +246,10 @@ impl WasiHttpHooks for Gate {
         }
         let wished = options.unwrap_or_default();
         let within = |wished: Option<Duration>| Some(wished.unwrap_or(time).min(time));
+        let wishes =
+            [wished.connect_timeout, wished.first_byte_timeout, wished.between_bytes_timeout];
+        // A shorter time is the plugin's own, and no limit that it reaches.
+        let has_own_time = wishes.into_iter().flatten().any(|it| it < time);
         let options = RequestOptions {
             connect_timeout: within(wished.connect_timeout),
             first_byte_timeout: within(wished.first_byte_timeout),
@@ -262,6 +265,7 @@ impl WasiHttpHooks for Gate {
         });
         let obstacles = self.obstacles.clone();
         Box::new(async move {
+            let began = tokio::time::Instant::now();
             let sending = Pin::from(Box::new(default_send_request(request, Some(options))));
             let sent = match tokio::time::timeout(time, sending).await {
                 Ok(sent) => sent,
@@ -269,7 +273,9 @@ impl WasiHttpHooks for Gate {
             };
             let (response, io) = sent.map_err(|error| {
                 let failure = HttpFailure::from(&error);
-                obstacles.timed_out(failure, time);
+                if !has_own_time || began.elapsed() >= time {
+                    obstacles.timed_out(failure, time);
+                }
                 recorded.note(0, |exchange| exchange.answer = Err(failure));
                 Error::from(failure)
             })?;
@@ -298,7 +304,9 @@ impl WasiHttpHooks for Gate {
             };
             let slow = obstacles.clone();
             let failed = move |failure| {
-                slow.timed_out(failure, time);
+                if !has_own_time {
+                    slow.timed_out(failure, time);
+                }
                 recorded.note(0, |exchange| {
                     if let Ok(answer) = &mut exchange.answer {
                         answer.failure = Some(failure);

@@ -172,8 +172,8 @@ async fn run(
         Err(fault) => (Answer::Done, Some(fault.shown(&mut state))),
     };
     for obstacle in state.gate.obstacles() {
-        let obstacle = state.without_secrets(&obstacle);
-        state.overruns.push(RunFault::new(FaultKind::Http, obstacle));
+        let obstacle = RunFault::new(FaultKind::Http, obstacle).shown(&mut state);
+        state.overruns.push(obstacle);
     }
     // What is only tried is none of what the version has done.
     if !is_rehearsal {

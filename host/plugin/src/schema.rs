@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use jsonschema::{Draft, PatternOptions, Validator};
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 /// How many errors are told at once.
@@ -45,7 +46,8 @@ impl Schema {
         self.check_set(value, |_| None)
     }
 
-    /// The same for a value of which a part, by its JSON pointer, `comes_from` somewhere.
+    /// The same for a value of which a part, by its JSON pointer, `comes_from` somewhere; that is told
+    /// too.
     pub(crate) fn check_set(
         &self,
         value: &Value,
@@ -57,16 +59,37 @@ impl Schema {
         }
         let errors = validator.iter_errors(value).take(ERRORS_SHOWN);
         let errors: Vec<String> = errors
-            .map(|error| match error.instance_path().as_str() {
-                "" => error.masked_with("the value").to_string(),
-                path => {
-                    let from = comes_from(path).map(|it| format!(" ({it})")).unwrap_or_default();
-                    format!("{path}{from}: {}", error.masked_with("the value"))
-                }
+            .map(|error| {
+                let path = error.instance_path().as_str();
+                let mut from: Vec<String> =
+                    places(&error).filter_map(|it| comes_from(&it)).collect();
+                from.dedup();
+                let from =
+                    if from.is_empty() { String::new() } else { format!(" ({})", from.join(", ")) };
+                let colon = if path.is_empty() && from.is_empty() { "" } else { ": " };
+                format!("{path}{from}{colon}{}", error.masked_with("the value"))
             })
             .collect();
         if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
     }
+}
+
+/// What is wrong, by its JSON pointer: the value, or the properties of it that are too many.
+fn places(error: &ValidationError<'_>) -> impl Iterator<Item = String> {
+    let path = error.instance_path().as_str();
+    let places = match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let below = |name: &String| format!("{path}/{}", escaped(name));
+            unexpected.iter().map(below).collect()
+        }
+        _ => vec![path.to_owned()],
+    };
+    places.into_iter()
+}
+
+/// A name as it is in a JSON pointer (RFC 6901).
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// The largest schema, in bytes of its text, and in what it says once references are followed.
@@ -77,11 +100,15 @@ const PARTS_MAX: u64 = 20_000;
 const DEPTH_MAX: u32 = 64;
 
 /// Parts of a schema times parts of a value that are checked at once.
-const CHECKS_MAX: u64 = 1_000_000;
+const CHECKS_MAX: u64 = 250_000;
+
+/// So many bytes of a text count as another part: a pattern looks at each of them.
+const TEXT_PART_BYTES: u64 = 64;
 
 /// How many parts a value has.
 fn count(value: &Value) -> u64 {
     let below: u64 = match value {
+        Value::String(text) => u64::try_from(text.len()).unwrap_or(u64::MAX) / TEXT_PART_BYTES,
         Value::Object(fields) => fields.values().map(count).sum(),
         Value::Array(items) => items.iter().map(count).sum(),
         _ => 0,

@@ -164,6 +164,11 @@ impl Shared {
             // It is disabled, or could not be loaded: it may serve again.
             return Ok(None);
         }
+        if let Some(why) = visit.plugin.as_ref().and_then(|it| it.settings.misfit.as_ref()) {
+            // It is called once they are put right.
+            tracing::debug!(device = %visit.key, plugin = name, "a deadline waits: {why}");
+            return Ok(None);
+        }
         let mut notes = known;
         // It is over, whatever comes of it; the plugin may set it again.
         notes.deadlines.remove(&which);

@@ -9,7 +9,8 @@ use crate::records::DeviceKey;
 use crate::sled_store::SledStore;
 
 impl SledStore {
-    /// Up to `limit` rows of a keyspace in which each device has one, after one device's.
+    /// Up to `limit` rows of a keyspace in which each device has one, after one device's. One that
+    /// cannot be read is told in the log, and is in the way of no other.
     pub(crate) fn rows_by_device<T: DeserializeOwned>(
         &self,
         keyspace: Keyspace,
@@ -23,14 +24,15 @@ impl SledStore {
             None => keyspace.start(),
         };
         let mut rows = Vec::new();
-        for row in self.db.range(start..).take(limit) {
+        for row in self.db.range(start..) {
             let (key, value) = row?;
-            if !key.starts_with(&keyspace.start()) {
+            if rows.len() >= limit || !key.starts_with(&keyspace.start()) {
                 break;
             }
-            if let Some(device) = device_of(&key) {
-                let record = codec::read(kind, device.as_str(), &value)?;
-                rows.push((device, record));
+            let Some(device) = device_of(&key) else { continue };
+            match codec::read(kind, device.as_str(), &value) {
+                Ok(record) => rows.push((device, record)),
+                Err(error) => tracing::error!(%error, "a record is left out"),
             }
         }
         Ok(rows)

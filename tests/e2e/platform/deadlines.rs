@@ -83,3 +83,18 @@ async fn a_deadline_that_passes_while_its_plugin_is_disabled_waits_for_it() {
     assert!(server.trellis(&["plugin", "enable", "gate"]).0);
     until("the plugin is woken", || fact(&server, &device, "gate.expired") == "reboot");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_that_passes_while_the_settings_do_not_fit_waits_until_they_are_put_right() {
+    let mut server = Server::start(&guests());
+    let mut cpe = at_the_gate("wait", 1);
+    cpe.session(&server.url()).await.expect("a session");
+    let device = key(&cpe).to_string();
+    server.stop();
+    server.configure("[plugins.settings.gate]\nseconds = \"soon\"\n");
+    server.restart();
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    assert_eq!(fact(&server, &device, "gate.expired"), Value::Null);
+    server.api_ok("PUT", "/plugins/gate/settings", &serde_json::json!({ "seconds": 1 }));
+    until("the plugin is woken", || fact(&server, &device, "gate.expired") == "reboot");
+}

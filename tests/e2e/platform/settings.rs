@@ -93,12 +93,42 @@ async fn a_version_with_a_narrower_schema_is_refused_with_the_place_of_what_does
         assert!(detail.contains("/greeting") && !detail.contains("morning"), "{answer}");
         server.api_ok("PUT", path, &json!({}));
     }
-    // A tag that a device has beside others, and one that it is to have.
-    server.api_ok("PUT", "/tags/lab/settings/scripted", &json!({ "greeting": "good morning" }));
-    assert_eq!(server.api("POST", "/plugins", &narrower()).0, 422);
-    server.api_ok("PUT", "/tags/lab/settings/scripted", &json!({}));
     assert_eq!(server.api("POST", "/plugins", &narrower()).0, 201);
     assert_eq!(server.api("PUT", &of_device, br#"{"greeting":"good morning"}"#).0, 422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_did_not_fit_before_is_no_reason_against_what_puts_something_else_right() {
+    let server = Server::start(&guests());
+    let mut cpe = guest("settings", 1);
+    cpe.session(&server.url()).await.expect("a session");
+    let device = format!("/devices/{}", key(&cpe));
+    assert_eq!(server.api("POST", "/plugins", &narrower()).0, 201);
+    assert_eq!(server.api("POST", "/plugins", &version("7.0.3", false)).0, 201);
+    let (plugin, tag) = ("/plugins/scripted/settings", "/tags/lab/settings/scripted");
+    for path in [plugin, tag] {
+        server.api_ok("PUT", path, &json!({ "greeting": "good morning" }));
+    }
+    assert!(server.trellis(&["plugin", "rollback", "scripted"]).0);
+    let refused = |path: &str, settings: &Value| {
+        let (status, answer) = server.api("PUT", path, settings.to_string().as_bytes());
+        assert_eq!(status, 422, "{path} {settings}: {answer}");
+    };
+    for (path, other) in [(plugin, "good evening"), (tag, "good night")] {
+        refused(path, &json!({ "greeting": other }));
+        server.api_ok("PUT", path, &json!({ "greeting": "hello there" }));
+    }
+    // A tag that would have a device's settings not fit, alone or beside another.
+    server.api_ok("PUT", plugin, &json!({}));
+    assert_eq!(server.api("POST", "/plugins", &version("7.0.4", false)).0, 201);
+    server.api_ok("PUT", tag, &json!({ "greeting": "good morning" }));
+    assert!(server.trellis(&["plugin", "rollback", "scripted"]).0);
+    let (status, answer) = server.api("PUT", &format!("{device}/tags/lab"), b"");
+    assert!(status == 422 && answer.to_string().contains("tag lab"), "{status}: {answer}");
+    server.api_ok("PUT", &format!("{device}/tags/other"), &Value::Null);
+    server.api_ok("PUT", tag, &json!({ "greeting": "bye" }));
+    server.api_ok("PUT", &format!("{device}/tags/lab"), &Value::Null);
+    refused(tag, &json!({ "greeting": "good morning" }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

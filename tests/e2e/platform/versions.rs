@@ -201,6 +201,45 @@ async fn a_version_whose_file_is_damaged_is_shown_as_broken_and_put_right_by_the
     }
 }
 
+/// Damages the kept file of a version of scripted, and starts the server again.
+fn damage(server: &mut Server, version: &str) {
+    let shown = server.api_ok("GET", "/plugins/scripted", &Value::Null);
+    let versions = shown["versions"].as_array().expect("versions");
+    let damaged = versions.iter().find(|it| it["version"] == version).expect("it is kept");
+    let digest = damaged["digest"].as_str().expect("a digest");
+    server.stop();
+    let kept = server.data().join("plugins").join(format!("{digest}.wasm"));
+    std::fs::write(kept, b"\0asm, and nothing more").expect("written");
+    server.restart();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_version_is_put_right_as_what_it_was_and_going_back_leaves_it_behind() {
+    let nothing = tempfile::tempdir().expect("a folder");
+    let mut server = Server::start(nothing.path());
+    assert_eq!(server.api("POST", "/plugins", &version("7.0.1", false)).0, 201);
+    assert_eq!(server.api("POST", "/plugins", &version("7.0.2", false)).0, 201);
+    let list = |server: &Server| server.trellis(&["plugin", "list"]).1;
+    // One that would only serve after a rollback is in nobody's way.
+    damage(&mut server, "7.0.1");
+    assert!(!list(&server).contains("broken"), "{}", list(&server));
+    assert_eq!(server.api("POST", "/plugins", &version("7.0.1", false)).0, 201);
+    assert_eq!(server.api("POST", "/plugins?trial=0.01", &version("7.0.2", false)).0, 201);
+    damage(&mut server, "7.0.2");
+    assert!(list(&server).contains("broken"), "{}", list(&server));
+    let newer = file(nothing.path(), "newer.txt", &version("7.0.2", false));
+    let (ok, text) = server.trellis(&["plugin", "load", newer.to_str().expect("a path")]);
+    assert!(ok && text.contains("goes on as what it was"), "{text}");
+    let shown = server.api_ok("GET", "/plugins/scripted", &Value::Null);
+    assert_eq!((&shown["version"], &shown["trial"]["version"]), (&"7.0.1".into(), &"7.0.2".into()));
+    assert!(server.trellis(&["plugin", "promote", "scripted"]).0);
+    damage(&mut server, "7.0.2");
+    assert!(list(&server).contains("broken"), "{}", list(&server));
+    assert!(server.trellis(&["plugin", "rollback", "scripted"]).0);
+    assert!(!list(&server).contains("broken"), "{}", list(&server));
+    assert_eq!(served_by(&server, 1).await, "7.0.1");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_too_large_is_refused_with_its_size_and_the_setting() {
     let server = Server::with_config(&guests(), "[plugins]\nfile-bytes-max = 1000000\n");

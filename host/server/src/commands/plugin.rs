@@ -185,6 +185,7 @@ fn loaded(answer: &Value) -> String {
         "trial" => "serves a share of its devices from their next sessions on",
         "shadow" => "serves nobody, and is run over what the other version does",
         "kept" => "is kept and not used: the plugin is pinned to another version",
+        "put-right" => "can be run again, and goes on as what it was",
         "disabled" => {
             "is kept and serves nobody: the plugin is disabled; `trellis plugin enable` has it serve"
         }

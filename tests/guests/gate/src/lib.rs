@@ -15,7 +15,10 @@ impl Plugin for Gate {
         Manifest::new("gate", "0.1.0")
             .description("Lets devices in, or not")
             .serves(Matcher::new().manufacturer("Gate"))
-            .settings(json!({ "type": "object" }), json!({ "seconds": 2 }))
+            .settings(
+                json!({ "type": "object", "properties": { "seconds": { "type": "integer" } } }),
+                json!({ "seconds": 2 }),
+            )
             .admits()
     }
 
