@@ -14,6 +14,7 @@ mod faults;
 mod listener;
 mod metrics;
 mod paging;
+mod plugin_views;
 mod plugins;
 mod problem;
 mod settings;

@@ -32,6 +32,7 @@ mod shadow;
 mod tasks;
 mod transcripts;
 mod transfers;
+mod undelivered;
 mod visit;
 
 pub use caller::{Caller, device_named};
