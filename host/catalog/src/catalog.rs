@@ -11,7 +11,7 @@ use trellis_plugin_host::{Loader, Plugin, Traits};
 use trellis_store::{DeviceKey, Orders, PluginRecord, Store, StoreError};
 
 use crate::error::CatalogError;
-use crate::loading::load_all;
+use crate::loading::{leave_out_ties, load_all};
 use crate::settings::Object;
 use crate::state::{State, known, used, with_counters};
 use crate::table::{Selected, Table};
@@ -98,6 +98,7 @@ impl Catalog {
             loads: Semaphore::new(LOADS_MAX),
             orders: Mutex::new(()),
         }));
+        leave_out_ties(&mut state);
         match catalog.table(&state) {
             Ok(table) => {
                 let table = Arc::new(table);
@@ -136,6 +137,11 @@ impl Catalog {
         serving.find(|it| it.stable.manifest.name == name).map(|it| Arc::clone(&it.stable))
     }
 
+    /// The version of a plugin that serves, or would if it were enabled.
+    pub fn ready(&self, name: &str) -> Option<Arc<Plugin>> {
+        self.0.table.load().ready(name).next().map(Arc::clone)
+    }
+
     /// Whether there is a plugin of this name, be it that it does not serve.
     pub async fn has(&self, name: &str) -> bool {
         known(&*self.0.state.lock().await, name).is_ok()
@@ -167,6 +173,13 @@ impl Catalog {
         let record = with_counters(known(&state, name)?, &state.loaded);
         let active = record.active.as_ref().and_then(|it| state.loaded.get(it)).map(Arc::clone);
         Ok((record, active))
+    }
+
+    /// The versions that are to serve all devices, or those that have no part in a trial, by plugin.
+    pub(crate) async fn active(&self) -> BTreeMap<String, String> {
+        let state = self.0.state.lock().await;
+        let records = state.records.values();
+        records.filter_map(|it| Some((it.name.clone(), it.active.clone()?))).collect()
     }
 
     /// Why a version does not serve of which the folder has the file; nothing where it is used.

@@ -37,7 +37,7 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let before = self.0.table.load_full();
         let serves = |plugin: &Plugin| before.versions(name).any(|it| it.digest == plugin.digest);
-        for plugin in table.versions(name).filter(|it| it.has_settings_schema()) {
+        for plugin in table.ready(name).filter(|it| it.has_settings_schema()) {
             let held_against = match fit {
                 Fit::Any => continue,
                 Fit::NewVersions if serves(plugin) => continue,
@@ -60,7 +60,7 @@ impl Catalog {
         tag: &str,
     ) -> Result<(), CatalogError> {
         let before = self.0.table.load_full();
-        for plugin in table.versions(name).filter(|it| it.has_settings_schema()) {
+        for plugin in table.ready(name).filter(|it| it.has_settings_schema()) {
             let change = Change { plugin, before: Some(&before), after: table };
             change.check(&tagged(tag), Some(&Origin::Tag(tag.to_owned()))).map_err(refused)?;
             self.check_devices(&change, Some(tag)).await?;
@@ -159,6 +159,17 @@ impl Table {
         })
     }
 
+    /// The versions of a plugin that serve, or would if it were enabled.
+    pub(crate) fn ready(&self, name: &str) -> impl Iterator<Item = &Arc<Plugin>> {
+        self.versions(name).chain(self.idle.get(name))
+    }
+
+    /// The plugins of which there are such versions.
+    fn ready_names(&self) -> impl Iterator<Item = &str> {
+        let serving = self.registry.serving().map(|it| it.stable.manifest.name.as_str());
+        serving.chain(self.idle.keys().map(String::as_str))
+    }
+
     /// Whether what is newly said of a device fits the plugins that serve. What did not fit before is no
     /// reason against it, unless it is what is `set` for the device just now, for a plugin.
     pub(crate) fn check_orders(
@@ -167,8 +178,7 @@ impl Table {
         after: &Orders,
         set: Option<&str>,
     ) -> Result<(), CatalogError> {
-        let names = self.registry.serving().map(|it| it.stable.manifest.name.as_str());
-        for plugin in names.flat_map(|name| self.versions(name)) {
+        for plugin in self.ready_names().flat_map(|name| self.ready(name)) {
             let is_set = set == Some(plugin.manifest.name.as_str());
             let set = is_set.then_some(&Origin::Device);
             if let Err((why, is_set)) = misfit(plugin, self.layers_for(plugin, after), set)
@@ -182,8 +192,7 @@ impl Table {
 
     /// What of what the configuration, operators and tags say does not fit the versions that serve.
     pub(crate) fn shared_misfits(self: &Arc<Self>) -> Vec<String> {
-        let names = self.registry.serving().map(|it| it.stable.manifest.name.as_str());
-        let versions = names.flat_map(|name| self.versions(name));
+        let versions = self.ready_names().flat_map(|name| self.ready(name));
         let check = |plugin| Change { plugin, before: None, after: self }.check_shared().err();
         versions.filter_map(check).map(|why| why.to_string()).collect()
     }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
-use crate::loading::{Loaded, Source};
+use crate::loading::{Loaded, Put, Source};
 use crate::versions::{Took, Use, short};
 
 /// Files that were not taken and are shown by name, and the longest that is said of one, in bytes.
@@ -55,18 +55,24 @@ enum Found {
 struct Refusal {
     why: String,
     again: Again,
+    /// Which versions were to serve when the file was put there, by plugin.
+    active: BTreeMap<String, String>,
 }
 
 /// When a file that was not taken is tried again, though it is the same.
 enum Again {
     Never,
-    /// It did not go with what the catalog held after so many changes.
-    OtherThan(u64),
+    /// It did not go with what the catalog held after so many changes; what is set for devices is not
+    /// among them.
+    OtherThan(u64, Instant),
     /// It could not be read.
     Soon,
     /// It could not be kept: it was compiled, which is not to be done all the time.
     After(Instant),
 }
+
+/// How long a file that did not go with the rest is left alone, where nothing changes.
+const DID_NOT_GO: Duration = Duration::from_mins(1);
 
 /// How long a file that could not be kept is left alone.
 const NOT_KEPT: Duration = Duration::from_mins(10);
@@ -155,7 +161,17 @@ async fn look(
         let known = seen.get(&path);
         let is_old = known.map_or(is_first, |it| it.is_old);
         let is_put = |digest: &str| !is_old && !there_before.contains(digest);
-        let (found, digest) = match take(catalog, &path, looks.1, changes, is_put).await {
+        // One that is the same as before was put there then.
+        let active = match known {
+            Some(File { looks: before, found: Found::Refused(refusal), .. })
+                if *before == looks =>
+            {
+                refusal.active.clone()
+            }
+            _ => catalog.active().await,
+        };
+        let put = Put { is_new: &is_put, active: &active };
+        let (found, digest) = match take(catalog, &path, looks.1, put).await {
             Ok(loaded) => {
                 let Loaded { name: plugin, version, digest: sha256, took, .. } = loaded;
                 match took {
@@ -172,12 +188,13 @@ async fn look(
                 }
                 (Found::Version(plugin, version), Some(sha256))
             }
-            Err(refusal) => {
-                let why = &refusal.why;
+            Err((why, again)) => {
+                let again = again.unwrap_or(Again::OtherThan(changes, Instant::now() + DID_NOT_GO));
                 let before = known.map(|it| &it.found);
-                if !matches!(before, Some(Found::Refused(before)) if before.why == *why) {
+                if !matches!(before, Some(Found::Refused(before)) if before.why == why) {
                     tracing::error!("a plugin was not loaded: {file}: {why}");
                 }
+                let refusal = Refusal { why, again, active };
                 (Found::Refused(refusal), known.and_then(|it| it.digest.clone()))
             }
         };
@@ -231,7 +248,7 @@ impl Found {
             Self::Refused(refusal) => match refusal.again {
                 Again::Never => false,
                 // What it did not go with may be gone.
-                Again::OtherThan(known) => known != changes,
+                Again::OtherThan(known, time) => known != changes || Instant::now() >= time,
                 Again::Soon => true,
                 Again::After(time) => Instant::now() >= time,
             },
@@ -253,30 +270,28 @@ fn show(catalog: &Catalog, refused: BTreeMap<PathBuf, String>, unused: Vec<(Path
     catalog.0.refused.store(Arc::new(shown));
 }
 
-/// Takes a file, after so many changes of the catalog. Whether somebody has just put it there is told
-/// by its digest.
+/// Takes a file. The error says why it was not taken, and when it is tried again, if not after the
+/// next change.
 async fn take(
     catalog: &Catalog,
     path: &Path,
     bytes: u64,
-    changes: u64,
-    is_put: impl Fn(&str) -> bool + Sync,
-) -> Result<Loaded, Refusal> {
+    put: Put<'_>,
+) -> Result<Loaded, (String, Option<Again>)> {
     let limit = catalog.file_bytes_max();
     if bytes > limit {
         let why = format!("it has {bytes} bytes; the limit is {limit} ([plugins] file-bytes-max)");
-        return Err(Refusal { why, again: Again::Never });
+        return Err((why, Some(Again::Never)));
     }
-    let unread = |error: std::io::Error| Refusal { why: error.to_string(), again: Again::Soon };
+    let unread = |error: std::io::Error| (error.to_string(), Some(Again::Soon));
     let wasm = read(path, limit).await.map_err(unread)?;
-    let from = Source::Folder(&is_put);
-    catalog.take(wasm.into(), from, Use::Serve).await.map_err(|error| {
+    catalog.take(wasm.into(), Source::Folder(&put), Use::Serve).await.map_err(|error| {
         let again = match error {
-            CatalogError::Refused(_) => Again::Never,
-            CatalogError::Store(_) => Again::After(Instant::now() + NOT_KEPT),
-            _ => Again::OtherThan(changes),
+            CatalogError::Refused(_) => Some(Again::Never),
+            CatalogError::Store(_) => Some(Again::After(Instant::now() + NOT_KEPT)),
+            _ => None,
         };
-        Refusal { why: error.to_string(), again }
+        (error.to_string(), again)
     })
 }
 

@@ -1,19 +1,19 @@
 //! Files that become versions: compiled and checked, kept, then used.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::MutexGuard;
 use tokio::task::{Id, JoinSet};
-use trellis_plugin_host::{Loader, Plugin};
+use trellis_plugin_host::{Loader, Plugin, Registry};
 use trellis_store::{PluginCounters, PluginRecord, PluginVersion, Store, StoreError};
 
 use crate::catalog::Catalog;
 use crate::error::CatalogError;
 use crate::fit::Fit;
-use crate::state::{State, counters, needed, used, with_counters};
+use crate::state::{State, counters, needed, serving, used, with_counters};
 use crate::versions::{self, Took, Use, short};
 
 /// A file that was taken.
@@ -36,9 +36,18 @@ pub struct Loaded {
 pub(crate) enum Source<'a> {
     /// An operator.
     Operator(&'a str),
-    /// The plugin folder, and whether somebody has just put it there, by its digest: the folder may
-    /// have had it since before the server started, or under another name.
-    Folder(&'a (dyn Fn(&str) -> bool + Sync)),
+    /// The plugin folder.
+    Folder(&'a Put<'a>),
+}
+
+/// What is known of a file of the folder.
+pub(crate) struct Put<'a> {
+    /// Whether somebody has just put it there, by its digest: the folder may have had it since before
+    /// the server started, or under another name.
+    pub(crate) is_new: &'a (dyn Fn(&str) -> bool + Sync),
+    /// Which versions were to serve when it was put there, by plugin: where operators have chosen
+    /// another one since, it is kept and does not serve.
+    pub(crate) active: &'a BTreeMap<String, String>,
 }
 
 impl Catalog {
@@ -65,12 +74,16 @@ impl Catalog {
         let is_disabled = known.is_some_and(|it| it.is_disabled);
         let was_there =
             known.is_some_and(|it| it.version(&digest).is_some() || it.removed.contains(&digest));
-        let was_put = match source {
-            Source::Operator(_) => true,
-            Source::Folder(is_put) => is_put(&digest),
+        let (was_put, how) = match source {
+            Source::Operator(_) => (true, how),
+            Source::Folder(Put { is_new, active }) => {
+                let is_same = active.get(&name) == known.and_then(|it| it.active.as_ref());
+                (is_new(&digest), if is_same { how } else { Use::Keep })
+            }
         };
         // One that could not be run goes on as what it was.
-        let is_put_right = how == Use::Serve && state.broken.contains_key(&digest);
+        let is_put_right =
+            matches!(how, Use::Serve | Use::Keep) && state.broken.contains_key(&digest);
         let took = if was_there && (!was_put || is_put_right) {
             self.take_again(&mut state, plugin, wasm).await?
         } else {
@@ -159,7 +172,11 @@ pub(crate) async fn load_kept(
     loader: &Loader,
     version: &PluginVersion,
 ) -> Result<Plugin, String> {
-    let unread = |error: StoreError| format!("its file cannot be read: {error}");
+    let unread = |error: StoreError| {
+        format!(
+            "its file cannot be read: {error}; `trellis plugin load` of the same file puts it right"
+        )
+    };
     let file = store.plugin_file(&version.digest).await.map_err(unread)?;
     let plugin = loader.load_kept(file.into(), &version.digest).await?;
     plugin.resume(counters(&version.counters));
@@ -204,5 +221,32 @@ pub(crate) async fn load_all(store: &Arc<dyn Store>, loader: &Loader, state: &mu
                 }
             }
         }
+    }
+}
+
+/// Of plugins that tie, which they may since one of them could not be run for a while, has only those
+/// serve that were there first.
+pub(crate) fn leave_out_ties(state: &mut State) {
+    let since = |record: &PluginRecord| {
+        record.active.as_ref().and_then(|it| record.version(it)).map(|it| it.loaded_ms)
+    };
+    let mut records: Vec<&PluginRecord> = state.records.values().collect();
+    records.sort_by_key(|record| since(record));
+    let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+    for record in records {
+        let Some(serving) = serving(state, record) else { continue };
+        kept.push(serving);
+        if let Err(why) = Registry::new(kept.clone()) {
+            kept.pop();
+            let name = &record.name;
+            tracing::error!(plugin = name, "a plugin does not serve: {why}");
+            let why = format!("{why}; then `trellis plugin enable {name}`");
+            left_out.extend(record.active.iter().map(|digest| (digest.clone(), why.clone())));
+            left_out.extend(record.trial.iter().map(|trial| (trial.digest.clone(), why.clone())));
+        }
+    }
+    for (digest, why) in left_out {
+        state.loaded.remove(&digest);
+        state.broken.insert(digest, why);
     }
 }

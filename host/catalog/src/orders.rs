@@ -50,6 +50,9 @@ impl Catalog {
         let checks = kept.is_some();
         record.settings = kept;
         next.records.insert(name.to_owned(), record);
+        if checks {
+            ready(&self.0.table.load(), name)?;
+        }
         let fit = if checks { Fit::Settings } else { Fit::Any };
         self.adopt(&mut state, next, name, fit, None).await
     }
@@ -84,7 +87,7 @@ impl Catalog {
                 if !checks {
                     return Ok(());
                 }
-                served(table, plugin)?;
+                ready(table, plugin)?;
                 self.check_tag_fit(table, plugin, tag).await
             },
         )
@@ -195,7 +198,7 @@ impl Catalog {
         let kept = kept(settings)?;
         self.change_orders(device, |orders, table| match kept {
             Some(kept) => {
-                served(table, plugin)?;
+                ready(table, plugin)?;
                 let before = orders.clone();
                 orders.settings.insert(plugin.to_owned(), kept);
                 table.check_orders(&before, orders, Some(plugin))
@@ -216,8 +219,18 @@ impl Catalog {
     ) -> Result<Effective, CatalogError> {
         let orders = self.0.store.orders(device).await?;
         let table = self.0.table.load();
-        let plugin = served(&table, plugin)?;
-        Ok(Effective::of(table.layers_for(&plugin, &orders)))
+        // What is set can be seen, and taken back, also of a plugin that cannot be run, or is gone.
+        let layers = match ready(&table, plugin) {
+            Ok(version) => table.layers_for(version, &orders),
+            Err(unknown) => {
+                let layers = table.set_for(plugin, &orders);
+                if layers.is_empty() && !self.has(plugin).await {
+                    return Err(unknown);
+                }
+                layers
+            }
+        };
+        Ok(Effective::of(layers))
     }
 
     async fn change_tag(
@@ -240,6 +253,7 @@ impl Catalog {
         check(&table).await?;
         self.0.store.set_tag(tag, &said).await?;
         self.see(table);
+        self.0.changes.send_modify(|changes| *changes += 1);
         *state = next;
         Ok(())
     }
@@ -263,6 +277,16 @@ fn served(table: &Table, name: &str) -> Result<Arc<Plugin>, CatalogError> {
     let found = table.registry.serving().find(|it| it.stable.manifest.name == name);
     found.map(|it| Arc::clone(&it.stable)).ok_or_else(|| {
         CatalogError::Unknown(format!("no plugin {name:?} serves: load it, or enable it"))
+    })
+}
+
+/// A version of a plugin that serves, or would if it were enabled: without one, nothing can be held
+/// against its schema.
+fn ready<'a>(table: &'a Table, name: &str) -> Result<&'a Arc<Plugin>, CatalogError> {
+    table.ready(name).next().ok_or_else(|| {
+        CatalogError::Unknown(format!(
+            "no plugin {name:?} can be run: load it first, so that its settings can be checked"
+        ))
     })
 }
 

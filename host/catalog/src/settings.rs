@@ -64,6 +64,10 @@ fn lay(
         let path = format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"));
         match (under.get_mut(&name), value) {
             (Some(Value::Object(under)), Value::Object(over)) => {
+                if !over.is_empty() {
+                    // An empty object has an origin of its own.
+                    origins.remove(&path);
+                }
                 lay(under, over, &path, origin, origins);
             }
             (_, value) => {

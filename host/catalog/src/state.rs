@@ -27,14 +27,7 @@ pub(crate) struct State {
 impl Catalog {
     /// What sessions see of a state. Fails where two plugins fit the same devices equally closely.
     pub(crate) fn table(&self, state: &State) -> Result<Table, CatalogError> {
-        let serving = state.records.values().filter(|it| !it.is_disabled).filter_map(|record| {
-            let stable = Arc::clone(state.loaded.get(record.active.as_ref()?)?);
-            let canary = record.trial.as_ref().and_then(|trial| {
-                let plugin = Arc::clone(state.loaded.get(&trial.digest)?);
-                Some(Canary { plugin, share: trial.share })
-            });
-            Some(Serving { stable, canary })
-        });
+        let serving = state.records.values().filter_map(|record| serving(state, record));
         let registry = Registry::new(serving.collect()).map_err(CatalogError::Conflict)?;
         let layers = state.records.keys().chain(self.0.settings.configured.keys()).map(|name| {
             let configured = self.0.settings.configured.get(name).cloned();
@@ -46,6 +39,11 @@ impl Catalog {
         });
         let mut table = Table::new(registry, layers.collect(), state.tags.clone());
         table.broken = state.broken.clone();
+        let idle = state.records.values().filter(|it| it.is_disabled).filter_map(|record| {
+            let plugin = state.loaded.get(record.active.as_ref()?)?;
+            Some((record.name.clone(), Arc::clone(plugin)))
+        });
+        table.idle = idle.collect();
         table.shadows = state
             .records
             .values()
@@ -57,6 +55,19 @@ impl Catalog {
             .collect();
         Ok(table)
     }
+}
+
+/// What serves of a plugin, if something does.
+pub(crate) fn serving(state: &State, record: &PluginRecord) -> Option<Serving> {
+    if record.is_disabled {
+        return None;
+    }
+    let stable = Arc::clone(state.loaded.get(record.active.as_ref()?)?);
+    let canary = record.trial.as_ref().and_then(|trial| {
+        let plugin = Arc::clone(state.loaded.get(&trial.digest)?);
+        Some(Canary { plugin, share: trial.share })
+    });
+    Some(Serving { stable, canary })
 }
 
 /// The versions that run: for all devices, for a share of them, and for none.

@@ -39,6 +39,8 @@ pub(crate) struct Table {
     pub(crate) tags: BTreeMap<String, TagOrders>,
     /// The versions that are run over what others did, by plugin.
     pub(crate) shadows: BTreeMap<String, Arc<Plugin>>,
+    /// The versions of disabled plugins that would serve, by plugin.
+    pub(crate) idle: BTreeMap<String, Arc<Plugin>>,
     /// Why versions that are to serve cannot be run, by digest.
     pub(crate) broken: BTreeMap<String, String>,
     /// The settings of devices of which nothing more is said, by the digest of the version.
@@ -96,16 +98,20 @@ impl Table {
 
     /// The defaults of a plugin, and over them what is set for all of its devices.
     pub(crate) fn below_tags(&self, plugin: &Plugin) -> Vec<Layer> {
+        self.layers_for(plugin, &Orders::default())
+    }
+
+    /// All that holds for a device, undermost first.
+    pub(crate) fn layers_for(&self, plugin: &Plugin, orders: &Orders) -> Vec<Layer> {
         let defaults = plugin.manifest.settings.defaults.clone();
         let mut layers = vec![Layer { origin: Origin::Default, settings: defaults }];
-        layers.extend(self.layers.get(&plugin.manifest.name).into_iter().flatten().cloned());
+        layers.extend(self.set_for(&plugin.manifest.name, orders));
         layers
     }
 
-    /// All that is set for a device, undermost first.
-    pub(crate) fn layers_for(&self, plugin: &Plugin, orders: &Orders) -> Vec<Layer> {
-        let name = &plugin.manifest.name;
-        let mut layers = self.below_tags(plugin);
+    /// All that is set for a device over the defaults of a plugin, undermost first.
+    pub(crate) fn set_for(&self, name: &str, orders: &Orders) -> Vec<Layer> {
+        let mut layers: Vec<Layer> = self.layers.get(name).into_iter().flatten().cloned().collect();
         for tag in &orders.tags {
             let said = self.tags.get(tag).and_then(|it| it.settings.get(name));
             if let Some(settings) = said.and_then(object) {

@@ -41,6 +41,8 @@ pub enum Use {
     Trial(u32),
     /// It serves none, and is run over what the one that serves did in each session.
     Shadow,
+    /// It is kept, and serves none if another version does.
+    Keep,
 }
 
 /// Adds a version that was loaded, if it is not known, and has it used so. `versions_max` are kept.
@@ -66,6 +68,7 @@ pub(crate) fn add(
             record.shadow = Some(Shadow { digest: digest.clone(), ..Shadow::default() });
             Took::Shadow
         }
+        (Use::Keep, Some(_)) => Took::Unused,
         _ if record.is_pinned => Took::Nothing,
         (Use::Trial(share), Some(_)) => {
             begin_trial(record, &digest, share);

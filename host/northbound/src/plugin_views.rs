@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 use trellis_catalog::Effective;
-use trellis_plugin_host::{Plugin, SHARE_ALL};
+use trellis_plugin_host::{HttpLimits, Plugin, SHARE_ALL};
 use trellis_store::{PluginRecord, PluginVersion, ShadowDifference};
 use utoipa::ToSchema;
 
@@ -56,6 +56,8 @@ pub(crate) struct PluginDetails {
     imports: Vec<String>,
     /// The origins that it may send requests to over HTTP: what the configuration grants.
     http: Vec<String>,
+    /// The limits of HTTP in each of its runs, where something is granted.
+    http_limits: BTreeMap<String, u64>,
     /// Whether it is asked at each Inform if the device may come in.
     admits: bool,
     /// Whether it can be woken when a deadline passes.
@@ -155,7 +157,7 @@ pub(crate) struct VersionView {
 
 /// A plugin as the API shows it.
 pub(crate) fn view(server: &Server, record: PluginRecord) -> PluginView {
-    let serving = server.catalog.serving(&record.name);
+    let serving = server.catalog.ready(&record.name);
     let version_of = |digest: &str| record.version(digest).map(|it| it.version.clone());
     let trial = record.trial.as_ref().map(|trial| TrialView {
         version: version_of(&trial.digest).unwrap_or_default(),
@@ -238,6 +240,7 @@ pub(crate) fn details(
         settings: effective_view(settings),
         imports: active.map(|it| it.imports.clone()).unwrap_or_default(),
         http: active.map(Plugin::http_origins).unwrap_or_default(),
+        http_limits: active.filter(|it| it.reaches_out()).map(http_limits).unwrap_or_default(),
         admits: active.is_some_and(Plugin::admits),
         expires: active.is_some_and(Plugin::expires),
         limits: active.map(limits).unwrap_or_default(),
@@ -245,6 +248,20 @@ pub(crate) fn details(
     }
 }
 
+/// With the names that the configuration has for them.
+fn http_limits(plugin: &Plugin) -> BTreeMap<String, u64> {
+    let HttpLimits { time, body_bytes, requests, heard_bytes } = plugin.http_limits();
+    let number = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+    let limits = [
+        ("seconds-max", time.as_secs()),
+        ("body-bytes-max", number(*body_bytes)),
+        ("requests-max", u64::from(*requests)),
+        ("heard-bytes-max", number(*heard_bytes)),
+    ];
+    limits.map(|(name, limit)| (name.to_owned(), limit)).into()
+}
+
+/// With the names that the configuration has for them.
 fn limits(plugin: &Plugin) -> BTreeMap<String, u64> {
     let limits = serde_json::to_value(plugin.limits());
     limits.and_then(serde_json::from_value).unwrap_or_default()

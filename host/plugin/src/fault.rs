@@ -140,6 +140,14 @@ impl RunFault {
                     "memory was accessed out of bounds, as endless recursion does too".to_owned(),
                 ),
                 Some(trap) => (FaultKind::Trap, trap.to_string()),
+                // It has no type of its own.
+                None if format!("{error:#}").contains("fuel allocated for hostcalls") => {
+                    let limit = state.limits.host_call_bytes;
+                    limit_reached("plugin_host_call_bytes");
+                    let message =
+                        format!("the limit of {limit} bytes that one call hands over is reached");
+                    (FaultKind::Calls, message)
+                }
                 // What a plugin hands over that cannot be taken, such as text that is not UTF-8 or
                 // is too large, shows as such an error inside its own code.
                 None if error.downcast_ref::<WasmBacktrace>().is_some() => {

@@ -1,6 +1,7 @@
 //! Outgoing HTTP of plugins (`wasi:http`): to origins that the operator granted, and no others.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use wasmtime_wasi_http::{
 use crate::exchange::{Content, Exchange, HttpAnswer, HttpFailure};
 use crate::fault::limit_reached;
 use crate::recording::{ExchangeRecorder, Recorder};
+use crate::redact::Redactor;
 use crate::state::RunState;
 
 /// How much is told of a request that a recording cannot answer.
@@ -185,8 +187,9 @@ impl Gate {
         std::mem::take(&mut replay.lock().unwrap_or_else(PoisonError::into_inner).unanswered)
     }
 
-    /// Counts a request. Those that may not leave count too: there must be an end to them.
-    fn count(&mut self) -> Result<(), Error> {
+    /// Counts a request, and looks at what can be told of it without the network. Those that may not
+    /// leave count too: there must be an end to them.
+    fn count(&mut self, uri: &http::Uri) -> Result<(), Error> {
         self.sent = self.sent.saturating_add(1);
         if self.sent > self.limits.requests {
             let limit = self.limits.requests;
@@ -194,12 +197,16 @@ impl Gate {
             self.obstacles.met("plugin_http_requests", what);
             return Err(Error::ConnectionLimitReached);
         }
+        // A login goes into a header: in a URL it would be sent to nobody, and shown to everybody.
+        if uri.authority().is_some_and(|it| it.as_str().contains('@')) {
+            return Err(Error::HttpRequestUriInvalid);
+        }
         Ok(())
     }
 
     /// Whether a request may leave.
     fn check(&mut self, uri: &http::Uri) -> Result<(), Error> {
-        self.count()?;
+        self.count(uri)?;
         let origin = Url::parse(&uri.to_string()).map(|url| url.origin());
         if !origin.is_ok_and(|origin| self.grants.origins.contains(&origin)) {
             let scheme = uri.scheme_str().unwrap_or_default();
@@ -232,7 +239,7 @@ impl WasiHttpHooks for Gate {
         let recorded = self.recorder.note_exchange(exchange.clone());
         if let Some(replay) = self.replay.clone() {
             // Whether it may leave is in the recording; how many there are is counted again.
-            if let Err(error) = self.count() {
+            if let Err(error) = self.count(request.uri()) {
                 recorded.note(0, |exchange| exchange.answer = Err(HttpFailure::from(&error)));
                 return Box::new(std::future::ready(Err(error)));
             }
@@ -256,12 +263,17 @@ impl WasiHttpHooks for Gate {
             between_bytes_timeout: within(wished.between_bytes_timeout),
         };
         let asked = recorded.clone();
+        // What sends it does not say of a body why it ended.
+        let is_too_long = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&is_too_long);
         let request = request.map(|body| {
             let body = limited(body, body_bytes, &REQUEST, self.obstacles.clone());
             let listen = move |part: &[u8]| {
                 asked.note(part.len(), |exchange| exchange.body.extend(part));
             };
-            overheard(body, listen, |_| {})
+            overheard(body, listen, move |failure| {
+                ended.fetch_or(failure == HttpFailure::HttpRequestBodySize, Ordering::Relaxed);
+            })
         });
         let obstacles = self.obstacles.clone();
         Box::new(async move {
@@ -272,7 +284,10 @@ impl WasiHttpHooks for Gate {
                 Err(_) => Err(Error::HttpResponseTimeout),
             };
             let (response, io) = sent.map_err(|error| {
-                let failure = HttpFailure::from(&error);
+                let failure = match is_too_long.load(Ordering::Relaxed) {
+                    true => HttpFailure::HttpRequestBodySize,
+                    false => HttpFailure::from(&error),
+                };
                 if !has_own_time || began.elapsed() >= time {
                     obstacles.timed_out(failure, time);
                 }
@@ -331,8 +346,10 @@ async fn answered(
     let body = match request.into_body().collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) => {
-            recorded.note(0, |exchange| exchange.answer = Err(HttpFailure::from(&error)));
-            return Err(error);
+            // As it is told where the request is sent.
+            let failure = HttpFailure::from(&error);
+            recorded.note(0, |exchange| exchange.answer = Err(failure));
+            return Err(Error::from(failure));
         }
     };
     exchange.body = Content::new(body.to_vec());
@@ -344,7 +361,8 @@ async fn answered(
         match fits(true).or_else(|| fits(false)) {
             Some(place) => replay.recorded.remove(place).answer,
             None => {
-                let asked = format!("{} {}", exchange.method, exchange.url);
+                let url = Redactor::blunt().url(&exchange.url);
+                let asked = format!("{} {url}", exchange.method);
                 replay.unanswered.push(asked.chars().take(UNANSWERED_CHARACTERS).collect());
                 Err(HttpFailure::NotRecorded)
             }

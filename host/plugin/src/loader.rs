@@ -109,7 +109,10 @@ impl Loader {
         let digest = tokio::task::spawn_blocking(move || hex(&Sha256::digest(&hashed))).await;
         let digest = digest.map_err(|error| error.to_string())?;
         if known.is_some_and(|known| known != digest) {
-            return Err("its file is damaged".to_owned());
+            return Err(
+                "its file is damaged; `trellis plugin load` of the same file puts it right"
+                    .to_owned(),
+            );
         }
         let bytes = u64::try_from(wasm.len()).unwrap_or(u64::MAX);
         let limit = self.settings.file_bytes_max;

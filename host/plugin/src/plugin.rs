@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::bindings::VendorPluginPre;
 use crate::bindings::hooks::{actions, admission, expiry};
 use crate::engine::PluginEngine;
-use crate::http::Grants;
+use crate::http::{Grants, HttpLimits};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::matcher::{CompiledMatcher, Specificity, Traits};
@@ -128,6 +128,11 @@ impl Plugin {
     /// Whether it may send requests over HTTP.
     pub fn reaches_out(&self) -> bool {
         !self.grants.is_empty()
+    }
+
+    /// The limits of its HTTP.
+    pub fn http_limits(&self) -> &HttpLimits {
+        self.grants.limits()
     }
 
     /// The origins that it may send requests to over HTTP.

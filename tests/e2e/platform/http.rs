@@ -180,7 +180,11 @@ async fn a_replay_has_the_servers_limits_and_is_the_same_where_nobody_has_read_a
     let nobody = TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let closed = nobody.local_addr().expect("an address").to_string();
     drop(nobody);
-    for (host, more, wanted) in [
+    let login = format!("user:tops3cret@{host}");
+    let long = format!("body = \"{}\"", "x".repeat(1_001));
+    for (address, more, wanted) in [
+        (&host, long.as_str(), "HttpRequestBodySize"),
+        (&login, "", "HttpRequestUriInvalid"),
         (&closed, "body = \"a report\"", "ConnectionRefused"),
         (&host, "body = \"a report\"", "200 5 bytes"),
         // The default is fifty.
@@ -188,9 +192,9 @@ async fn a_replay_has_the_servers_limits_and_is_the_same_where_nobody_has_read_a
     ] {
         let (_folder, plugins) = folder();
         let config = format!(
-            "[plugins.http]\nrequests-max = 100\n\
-             [plugins.for.fetcher]\nhttp = [\"http://{host}\"]\n\
-             [plugins.settings.fetcher]\nhost = {host:?}\npath = \"/small\"\n{more}\n"
+            "[plugins.http]\nrequests-max = 100\nbody-bytes-max = 1000\n\
+             [plugins.for.fetcher]\nhttp = [\"http://{host}\", \"http://{closed}\"]\n\
+             [plugins.settings.fetcher]\nhost = {address:?}\npath = \"/small\"\n{more}\n"
         );
         let server = Server::with_config(&plugins, &config);
         let mut cpe = guest("nothing", 1);

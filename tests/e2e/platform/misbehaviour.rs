@@ -153,6 +153,18 @@ async fn a_limit_that_does_not_end_a_run_is_told_to_the_plugin_with_its_value() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_one_call_hands_over_beyond_the_limit_is_told_with_its_value() {
+    let config = "[plugins.for.scripted]\nlimits = { host-call-bytes = 4000 }\n";
+    let server = Server::with_config(&guests(), config);
+    let mut cpe = guest("script", 1);
+    let names = json!({ "script": [{ "do": "get", "names": ["x".repeat(5_000)] }] });
+    server.api_ok("PUT", "/plugins/scripted/settings", &names);
+    cpe.session(&server.url()).await.expect("a session");
+    let faults = faults(&server, key(&cpe).as_str()).to_string();
+    assert!(faults.contains("the limit of 4000 bytes that one call hands over"), "{faults}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_with_the_fault_that_ended_the_run_and_not_with_the_last_one() {
     let server = Server::start(&guests());
     let mut cpe = guest("loud-error", 1);

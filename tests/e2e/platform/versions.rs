@@ -163,6 +163,55 @@ async fn an_older_file_that_is_put_back_serves_and_one_that_does_not_serve_is_li
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_goes_with_the_rest_only_later_does_not_undo_what_an_operator_has_done_since() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path());
+    for number in ["7.0.1", "7.0.2"] {
+        assert_eq!(server.api("POST", "/plugins", &version(number, false)).0, 201);
+    }
+    let tag = "/tags/gold/settings/scripted";
+    server.api_ok("PUT", tag, &serde_json::json!({ "greeting": "good morning" }));
+    let narrower = super::replaced(version("7.0.3", false), b"^hello|^.*$", b"^hello|^bye");
+    file(folder.path(), "narrower.wasm", &narrower);
+    let listed = || server.trellis(&["plugin", "list"]).1;
+    until("it is refused", || listed().contains("tag gold: the settings do not fit"));
+    assert!(server.trellis(&["plugin", "rollback", "scripted"]).0);
+    server.api_ok("PUT", tag, &serde_json::json!({}));
+    until("it is kept", || listed().contains("it is scripted 7.0.3 ("));
+    assert_eq!(served_by(&server, 1).await, "7.0.1");
+    assert!(server.trellis(&["plugin", "pin", "scripted", "7.0.3"]).0);
+    assert_eq!(served_by(&server, 2).await, "7.0.3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_plugins_that_tie_at_a_start_the_earlier_one_serves_and_others_are_not_in_the_way() {
+    let nothing = tempfile::tempdir().expect("a folder");
+    let mut server = Server::start(nothing.path());
+    let gate = std::fs::read(guests().join("gate.wasm")).expect("the guest");
+    let twin = super::replaced(version("7.0.2", false), b"scripted", b"scriptex");
+    assert_eq!(server.api("POST", "/plugins", &gate).0, 201);
+    assert_eq!(server.api("POST", "/plugins", &version("7.0.1", false)).0, 201);
+    damage(&mut server, "7.0.1");
+    assert_eq!(server.api("POST", "/plugins", &twin).0, 201);
+    // As after a restore of the data folder.
+    let shown = server.api_ok("GET", "/plugins/scripted", &Value::Null);
+    let digest = shown["versions"][0]["digest"].as_str().expect("a digest").to_owned();
+    server.stop();
+    let kept = server.data().join("plugins").join(format!("{digest}.wasm"));
+    std::fs::write(kept, version("7.0.1", false)).expect("written");
+    server.restart();
+    assert_eq!(served_by(&server, 1).await, "7.0.1");
+    let (_, text) = server.trellis(&["plugin", "show", "scriptex"]);
+    assert!(text.contains("broken") && text.contains("equally closely"), "{text}");
+    let mut refused = crate::server::at_the_gate("refuse", 1);
+    assert!(refused.session(&server.url()).await.is_err(), "the gate is not open");
+    assert!(server.trellis(&["plugin", "disable", "scripted"]).0);
+    let (ok, text) = server.trellis(&["plugin", "enable", "scriptex"]);
+    assert!(ok && !text.contains("broken"), "{text}");
+    assert_eq!(served_by(&server, 2).await, "7.0.2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_whose_file_is_damaged_is_shown_as_broken_and_put_right_by_the_same_file() {
     let folder = tempfile::tempdir().expect("a folder");
     for puts_right in ["load", "folder"] {

@@ -138,7 +138,8 @@ pub(crate) fn run(command: &DeviceCommand, api: &ApiArguments) -> anyhow::Result
         DeviceCommand::Settings { id, plugin, settings: Some(settings) } => {
             let settings = super::json("settings", settings)?;
             client.put(&["devices", id, "settings", plugin], &settings)?;
-            client.get(&["devices", id, "settings", plugin])?
+            // What was taken back may have been of a plugin that is gone.
+            client.get(&["devices", id, "settings", plugin]).unwrap_or_default()
         }
         DeviceCommand::Tag { id, tag } => {
             client.put(&["devices", id, "tags", tag], &Value::Null)?

@@ -141,11 +141,13 @@ pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result
                 let settings = super::json("settings", settings)?;
                 client.put(&["plugins", name, "settings"], &settings)?;
             }
-            if api.json {
-                client.get(&["plugins", name, "settings"])?
+            let shown = if api.json {
+                client.get(&["plugins", name, "settings"])
             } else {
-                client.get(&["plugins", name])?
-            }
+                client.get(&["plugins", name])
+            };
+            // What was taken back may have been of a plugin that is gone.
+            if settings.is_some() { shown.unwrap_or_default() } else { shown? }
         }
         PluginCommand::Remove { name, version: None } => client.delete(&["plugins", name])?,
         PluginCommand::Remove { name, version: Some(version) } => {
@@ -273,10 +275,7 @@ fn state(plugin: &Value) -> String {
     };
     let mut lines = format!("{name} {version}{digest}: {}\n", flags(plugin));
     for (version, why) in broken(plugin) {
-        lines.push_str(&format!(
-            "{version} serves nobody: {}; `trellis plugin load` of the same file puts it right\n",
-            line(why)
-        ));
+        lines.push_str(&format!("{version} serves nobody: {}\n", line(why)));
     }
     lines
 }
@@ -309,6 +308,10 @@ fn details(plugin: &Value) -> String {
     let http = list("http");
     if !http.is_empty() {
         lines.push_str(&format!("{}\n  {}\n", bold("granted over HTTP"), http.join(" ")));
+        let limits = plugin.get("http_limits").and_then(Value::as_object);
+        for (name, limit) in limits.into_iter().flatten() {
+            lines.push_str(&format!("  {name} = {limit}\n"));
+        }
     }
     lines.push_str(&format!("{}\n", bold("limits")));
     let limits = plugin.get("limits").and_then(Value::as_object);
@@ -324,13 +327,14 @@ fn details(plugin: &Value) -> String {
     let versions = plugin.get("versions").and_then(Value::as_array);
     for it in versions.into_iter().flatten() {
         let serves = it.get("serves") == Some(&Value::Bool(true));
+        let is_enabled = plugin.get("enabled") == Some(&Value::Bool(true));
         let busy = it.get("busy_seconds").and_then(Value::as_f64).unwrap_or_default();
         rows.push(vec![
             text(it, "version").to_owned(),
             short(text(it, "digest")).to_owned(),
             text(it, "loaded").get(..19).unwrap_or_default().to_owned(),
             text(it, "loaded_by").to_owned(),
-            if serves { "yes" } else { "no" }.to_owned(),
+            if serves && is_enabled { "yes" } else { "no" }.to_owned(),
             number(it, "sessions").to_string(),
             number(it, "runs").to_string(),
             number(it, "rpcs").to_string(),
