@@ -462,6 +462,14 @@ impl Bench {
     }
 }
 
+/// FNV-1a, in hexadecimal digits.
+fn digest(text: &str) -> String {
+    let digest = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| {
+        (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{digest:016x}")
+}
+
 /// The operator's settings over the manifest's defaults, as the server lays them: objects are
 /// merged, everything else is replaced.
 fn overlay(manifest: &Manifest, own: Option<&Json>) -> Json {

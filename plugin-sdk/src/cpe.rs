@@ -91,6 +91,13 @@ impl Cpe {
         host::session::now()
     }
 
+    /// A short text that is another one whenever the settings are. To know in a later session whether
+    /// they were applied, keep this in the memory and no hash of your own: in a replay, where secrets
+    /// are masked, it is what it was.
+    pub fn settings_revision(&self) -> String {
+        host::settings::revision()
+    }
+
     /// What lasts from one session to the next.
     pub fn memory(&self) -> Memory {
         Memory(())

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, Semaphore, watch};
-use trellis_plugin_host::{Loader, Plugin, Traits};
+use trellis_plugin_host::{Loader, Plugin, RevisionKey, Traits};
 use trellis_store::{DeviceKey, Orders, PluginRecord, Store, StoreError};
 
 use crate::error::CatalogError;
@@ -50,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) loader: Loader,
     pub(crate) settings: CatalogSettings,
+    pub(crate) revision_key: RevisionKey,
     /// What sessions see.
     pub(crate) table: ArcSwap<Table>,
     /// One change at a time, from its check to the disk. Sessions never wait for it.
@@ -87,10 +88,12 @@ impl Catalog {
             noted: HashSet::new(),
         };
         load_all(&store, &loader, &mut state).await;
+        let revision_key = RevisionKey::new(&store.secret().await?);
         let catalog = Self(Arc::new(Shared {
             store,
             loader,
             settings,
+            revision_key,
             table: ArcSwap::default(),
             state: Mutex::new(State::default()),
             changes: watch::Sender::new(0),

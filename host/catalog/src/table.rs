@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use trellis_plugin_host::{Candidate, Plugin, PluginSettings, Registry, Traits};
+use trellis_plugin_host::{Candidate, Plugin, PluginSettings, Registry, RevisionKey, Traits};
 use trellis_store::{Orders, Settings, TagOrders};
 
 use crate::fit::fits;
@@ -33,6 +33,8 @@ pub struct DevicePin {
 #[derive(Default)]
 pub(crate) struct Table {
     pub(crate) registry: Registry,
+    /// What makes the revisions of settings.
+    pub(crate) key: RevisionKey,
     /// What operators set for all devices of a plugin, by plugin, undermost first.
     pub(crate) layers: BTreeMap<String, Vec<Layer>>,
     /// What operators say of tags.
@@ -53,12 +55,13 @@ impl Table {
         registry: Registry,
         layers: BTreeMap<String, Vec<Layer>>,
         tags: BTreeMap<String, TagOrders>,
+        key: RevisionKey,
     ) -> Self {
-        let mut table = Self { registry, layers, tags, ..Self::default() };
+        let mut table = Self { registry, layers, tags, key, ..Self::default() };
         let names = table.registry.serving().map(|it| it.stable.manifest.name.as_str());
         let versions = names.flat_map(|name| table.versions(name));
         let common = versions
-            .map(|plugin| (plugin.digest.clone(), settings(plugin, table.below_tags(plugin))));
+            .map(|plugin| (plugin.digest.clone(), table.settings(plugin, table.below_tags(plugin))));
         table.common = common.collect();
         table
     }
@@ -74,7 +77,7 @@ impl Table {
         let plugin = self.registry.select(&candidate)?;
         let settings = match self.common.get(&plugin.digest) {
             Some(common) if !self.says_more(&plugin.manifest.name, orders) => common.clone(),
-            _ => settings(&plugin, self.layers_for(&plugin, orders)),
+            _ => self.settings(&plugin, self.layers_for(&plugin, orders)),
         };
         Some(Selected { plugin, settings })
     }
@@ -130,19 +133,19 @@ impl Table {
             |tag: &String| self.tags.get(tag).is_some_and(|it| it.settings.contains_key(plugin));
         orders.settings.contains_key(plugin) || orders.tags.iter().any(tagged)
     }
+
+    /// The settings of a version that come of these layers, of which the first are the defaults. They
+    /// were checked when they were set; since then, the configuration may have changed, or another
+    /// version may have been gone back to.
+    fn settings(&self, plugin: &Plugin, layers: Vec<Layer>) -> PluginSettings {
+        let misfit = fits(plugin, layers.clone()).err().map(Arc::from);
+        let mut layers = layers.into_iter().map(|layer| layer.settings);
+        let defaults = layers.next().unwrap_or_default();
+        PluginSettings { misfit, ..PluginSettings::new(defaults, layers.collect(), &self.key) }
+    }
 }
 
 /// Settings as they are kept. They were checked when they were set.
 pub(crate) fn object(settings: &Settings) -> Option<Object> {
     serde_json::from_str(&settings.0).ok()
-}
-
-/// The settings of a version that come of these layers, of which the first are the defaults. They
-/// were checked when they were set; since then, the configuration may have changed, or another version
-/// may have been gone back to.
-fn settings(plugin: &Plugin, layers: Vec<Layer>) -> PluginSettings {
-    let misfit = fits(plugin, layers.clone()).err().map(Arc::from);
-    let mut layers = layers.into_iter().map(|layer| layer.settings);
-    let defaults = layers.next().unwrap_or_default();
-    PluginSettings { misfit, ..PluginSettings::new(defaults, layers.collect()) }
 }

@@ -56,7 +56,7 @@ pub use recording::{Call, Recording, Rpc};
 pub use redact::{Redactor, without_marks};
 pub use registry::{Canary, Candidate, Registry, SHARE_ALL, Serving};
 pub use run::{Ask, Finished, Next, Run};
-pub use settings::{PluginSettings, lay_over};
+pub use settings::{PluginSettings, RevisionKey, lay_over};
 pub use state::{Context, FactValue, Notes, PASSING_EVENTS, Portions};
 pub use stats::Counters;
 pub use transcript::{CallRecord, Input, Outcome, Transcript, comparable};

@@ -334,7 +334,7 @@ fn is_signature(name: &str) -> bool {
 }
 
 /// One block of SHA-256, the natural length of a key for HMAC.
-fn padded(key: &[u8; 32]) -> [u8; 64] {
+pub(crate) fn padded(key: &[u8; 32]) -> [u8; 64] {
     let mut block = [0; 64];
     block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
     block

@@ -3,7 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value};
+use sha2::Sha256;
+
+use crate::cache::hex;
+use crate::redact::padded;
 
 /// The settings of a plugin for a device, as JSON.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,19 +18,60 @@ pub struct PluginSettings {
     /// What was set, as an array of objects, each over the one before. Another version may have other
     /// defaults under them, and a replay of it needs to tell the two apart.
     pub set: Arc<str>,
+    /// What tells them from others: see [`RevisionKey`].
+    pub revision: Arc<str>,
     /// Why the plugin cannot be called with them: they do not fit its schema. It is not, then.
     pub misfit: Option<Arc<str>>,
 }
 
 impl PluginSettings {
-    /// What was set, each over the one before and all over these defaults.
-    pub fn new(defaults: Map<String, Value>, set: Vec<Map<String, Value>>) -> Self {
+    /// What was set, each over the one before and all over these defaults, with a revision of this key.
+    pub fn new(
+        defaults: Map<String, Value>,
+        set: Vec<Map<String, Value>>,
+        key: &RevisionKey,
+    ) -> Self {
         // JSON can always be written.
         let text = serde_json::to_string(&set).unwrap_or_default();
         let mut effective = defaults;
         set.into_iter().for_each(|layer| lay_over(&mut effective, layer));
         let effective = Value::Object(effective).to_string();
-        Self { effective: Arc::from(effective), set: Arc::from(text), misfit: None }
+        let revision = Arc::from(key.revision(&effective));
+        Self { effective: Arc::from(effective), set: Arc::from(text), revision, misfit: None }
+    }
+}
+
+/// Makes revisions of settings: digests of them that tell nothing of the secrets in them to whoever
+/// does not have the key.
+#[derive(Clone, Default)]
+pub struct RevisionKey([u8; 32]);
+
+/// Hexadecimal digits of a revision.
+const REVISION_DIGITS: usize = 16;
+
+impl RevisionKey {
+    /// A key that is made of the server's secret.
+    pub fn new(secret: &[u8; 32]) -> Self {
+        let mac = mac(secret, b"revisions of settings");
+        Self(mac.finalize().into_bytes().into())
+    }
+
+    /// The revision of settings, as JSON.
+    pub(crate) fn revision(&self, settings: &str) -> String {
+        let digest = hex(&mac(&self.0, settings.as_bytes()).finalize().into_bytes());
+        digest.chars().take(REVISION_DIGITS).collect()
+    }
+}
+
+fn mac(key: &[u8; 32], text: &[u8]) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new(&padded(key).into());
+    mac.update(text);
+    mac
+}
+
+impl fmt::Debug for RevisionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevisionKey").finish_non_exhaustive()
     }
 }
 
@@ -38,7 +84,7 @@ impl fmt::Debug for PluginSettings {
 
 impl Default for PluginSettings {
     fn default() -> Self {
-        Self { effective: Arc::from("{}"), set: Arc::from("[]"), misfit: None }
+        Self::new(Map::new(), Vec::new(), &RevisionKey::default())
     }
 }
 
@@ -62,9 +108,15 @@ mod tests {
         let object = |text: &str| serde_json::from_str::<Map<String, Value>>(text).expect("JSON");
         let defaults = object(r#"{"wan":{"mode":"dhcp"},"ntp":1}"#);
         let set = vec![object(r#"{"wan":null}"#), object(r#"{"wan":{"vlan":7}}"#)];
-        let settings = PluginSettings::new(defaults, set);
+        let settings = PluginSettings::new(defaults.clone(), set.clone(), &RevisionKey::default());
         assert_eq!(&*settings.effective, r#"{"ntp":1,"wan":{"vlan":7}}"#);
         assert_eq!(&*settings.set, r#"[{"wan":null},{"wan":{"vlan":7}}]"#);
         assert_eq!(format!("{settings:?}"), "PluginSettings { .. }");
+        let other = |defaults, secret: &[u8; 32]| {
+            PluginSettings::new(defaults, set.clone(), &RevisionKey::new(secret)).revision
+        };
+        assert_eq!(other(defaults.clone(), &[1; 32]), other(defaults.clone(), &[1; 32]));
+        assert_ne!(other(defaults.clone(), &[1; 32]), other(defaults.clone(), &[2; 32]));
+        assert_ne!(other(defaults, &[1; 32]), other(object(r#"{"ntp":2}"#), &[1; 32]));
     }
 }

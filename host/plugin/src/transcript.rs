@@ -69,6 +69,8 @@ pub struct Input {
     pub settings: String,
     /// What of them was set, as JSON; the rest are the defaults of the version that ran.
     pub settings_set: String,
+    /// The revision of the settings.
+    pub settings_revision: String,
     /// What random numbers that need not be secret were made of.
     pub seed: u64,
     /// What it could use.
@@ -263,6 +265,7 @@ impl Transcript {
             settings: PluginSettings {
                 effective: Arc::from(input.settings.as_str()),
                 set: Arc::from(input.settings_set.as_str()),
+                revision: Arc::from(input.settings_revision.as_str()),
                 misfit: None,
             },
             seed: input.seed,
@@ -354,6 +357,7 @@ fn input(context: &Context, redactor: &mut Redactor) -> Input {
         deadlines: context.notes.deadlines.clone(),
         settings,
         settings_set,
+        settings_revision: context.settings.revision.to_string(),
         seed: context.seed,
         limits: context.limits.as_deref().cloned(),
         http_limits: context.http_limits.clone(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use trellis_cwmp::*;
 use trellis_plugin_host::{
-    Limits, Next, Outcome, Plugin, PluginSettings, Redactor, Rpc, Run, Transcript,
+    Limits, Next, Outcome, Plugin, PluginSettings, Redactor, RevisionKey, Rpc, Run, Transcript,
     UNANSWERED_CHARACTERS, comparable,
 };
 
@@ -97,7 +97,11 @@ fn settings_of(plugin: &Plugin, recorded: &PluginSettings) -> Result<PluginSetti
     let masked = Redactor::blunt().json(&Value::Object(defaults.clone()).to_string());
     let masked: Object = serde_json::from_str(&masked).map_err(unreadable)?;
     mask(&mut defaults, &masked, &effective);
-    Ok(PluginSettings::new(defaults, set))
+    let settings = PluginSettings::new(defaults, set, &RevisionKey::default());
+    if settings.effective == recorded.effective {
+        return Ok(recorded.clone());
+    }
+    Ok(settings)
 }
 
 /// Has secrets among `defaults`, which are those that differ in `masked`, be as they were `recorded`.

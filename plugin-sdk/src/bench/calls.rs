@@ -195,6 +195,9 @@ answers! {
 answers! {
     mod settings use {};
     fn get(bench) -> String { bench.settings.clone().unwrap_or_default().to_string() }
+    fn revision(bench) -> String {
+        crate::bench::digest(&bench.settings.clone().unwrap_or_default().to_string())
+    }
 }
 
 answers! {

@@ -52,7 +52,13 @@ pub(crate) enum Due {
 }
 
 impl Desired {
-    pub(crate) fn new(root: &str, settings: &Settings, extra: BTreeMap<String, String>) -> Self {
+    /// Of these settings, of which this is the revision.
+    pub(crate) fn new(
+        root: &str,
+        settings: &Settings,
+        revision: &str,
+        extra: BTreeMap<String, String>,
+    ) -> Self {
         let mut parameters = BTreeMap::new();
         let interval = settings.periodic_inform_interval;
         if interval > 0 {
@@ -61,6 +67,9 @@ impl Desired {
             parameters.insert(format!("{server}PeriodicInformInterval"), interval.to_string());
         }
         parameters.extend(extra);
+        // Without the values that are set: in a replay their secrets are masked, and the revision is not.
+        let mut hash = Hash::new(&parameters);
+        hash.add(revision);
         for (name, value) in &settings.parameters {
             let name = match name.strip_prefix('.') {
                 Some(below) => format!("{root}{below}"),
@@ -70,8 +79,8 @@ impl Desired {
                 parameters.insert(name, text);
             }
         }
-        let hash = hash(&parameters);
-        Self { parameters, hash }
+        parameters.keys().for_each(|name| hash.add(name));
+        Self { parameters, hash: hash.0 }
     }
 
     /// The names that can be compared, and so are worth watching, without those that were left
@@ -224,13 +233,21 @@ fn same(wanted: &str, now: &Value) -> bool {
 }
 
 /// FNV-1a: stable from build to build, unlike the standard library's.
-fn hash(parameters: &BTreeMap<String, String>) -> u64 {
-    let texts = parameters.iter().flat_map(|(name, value)| [name, value]);
-    // 0xff is in no UTF-8 text, so that the texts' borders count.
-    let bytes = texts.flat_map(|text| text.bytes().chain([0xff]));
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+struct Hash(u64);
+
+impl Hash {
+    fn new(parameters: &BTreeMap<String, String>) -> Self {
+        let mut hash = Self(0xcbf2_9ce4_8422_2325);
+        parameters.iter().flat_map(|(name, value)| [name, value]).for_each(|text| hash.add(text));
+        hash
+    }
+
+    fn add(&mut self, text: &str) {
+        // 0xff is in no UTF-8 text, so that the texts' borders count.
+        for byte in text.bytes().chain([0xff]) {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -258,17 +275,25 @@ mod tests {
             periodic_inform_interval: 0,
             ..Settings::default()
         };
-        let desired = Desired::new("Device.", &settings, BTreeMap::new());
+        let desired = Desired::new("Device.", &settings, "1", BTreeMap::new());
         assert_eq!(desired.parameters.keys().collect::<Vec<_>>(), ["Device.Time.Enable"]);
     }
 
     #[test]
-    fn the_hash_tells_settings_apart() {
+    fn the_hash_tells_settings_apart_by_their_revision() {
         let of = |pairs: &[(&str, &str)]| {
-            hash(&pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect())
+            let pairs = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+            Hash::new(&pairs.collect()).0
         };
         assert_ne!(of(&[("a", "bc")]), of(&[("ab", "c")]));
         assert_eq!(of(&[]), 0xcbf2_9ce4_8422_2325);
+        let set = |value: &str, revision: &str| {
+            let parameters = [("Device.WiFi.KeyPassphrase".to_owned(), json!(value))].into();
+            let settings = Settings { parameters, ..Settings::default() };
+            Desired::new("Device.", &settings, revision, BTreeMap::new()).hash
+        };
+        assert_ne!(set("one", "1"), set("two", "2"));
+        assert_eq!(set("one", "1"), set("masked-0a0b0c0d", "1"), "as in a replay");
     }
 
     #[test]

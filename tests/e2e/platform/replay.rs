@@ -27,7 +27,13 @@ async fn a_replay_of_the_same_version_is_identical_for_every_plugin_that_ships()
         (shipped(), "mikrotik", ["tr181-mikrotik", "tr181-mikrotik"]),
         (built("examples").join("firmware"), "firmware", ["tr181", "tr181"]),
     ] {
-        let settings = "[plugins.settings.firmware]\nversion = \"9.9.9\"\n\
+        // A password is what operators set most.
+        let settings = "[plugins.settings.standard.parameters]\n\
+                        \"Device.WiFi.AccessPoint.1.Security.KeyPassphrase\" = \"tops3cret1\"\n\
+                        \"InternetGatewayDevice.ManagementServer.STUNPassword\" = \"tops3cret2\"\n\
+                        [plugins.settings.mikrotik.parameters]\n\
+                        \"Device.ManagementServer.STUNPassword\" = \"tops3cret3\"\n\
+                        [plugins.settings.firmware]\nversion = \"9.9.9\"\n\
                         url = \"http://files.example/fw-9.9.9.bin\"\n\
                         [plugins.settings.mikrotik.firmware]\nversion = \"9.9.9\"\n\
                         url = \"http://files.example/fw-9.9.9.xml\"\n";

@@ -14,6 +14,11 @@ impl settings::Host for RunState {
         self.looked_at("settings.get");
         Ok(self.context.settings.effective.to_string())
     }
+
+    fn revision(&mut self) -> Answer<String> {
+        self.looked_at("settings.revision");
+        Ok(self.context.settings.revision.to_string())
+    }
 }
 
 impl facts::Host for RunState {

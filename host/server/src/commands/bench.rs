@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
-use trellis_plugin_host::{FaultKind, Outcome, Plugin, PluginSettings};
+use trellis_plugin_host::{FaultKind, Outcome, Plugin, PluginSettings, RevisionKey};
 use trellis_rehearsal::{Device, Rehearsal, Visit, show_transcript};
 
 use crate::commands::load::{Compiling, load, runtime};
@@ -315,7 +315,8 @@ fn settings(plugin: &Plugin, own: Option<&str>) -> anyhow::Result<PluginSettings
         },
         None => serde_json::Map::new(),
     };
-    let settings = PluginSettings::new(plugin.manifest.settings.defaults.clone(), vec![own]);
+    let defaults = plugin.manifest.settings.defaults.clone();
+    let settings = PluginSettings::new(defaults, vec![own], &RevisionKey::default());
     plugin
         .check_settings(&serde_json::from_str(&settings.effective)?, |_| None)
         .map_err(|why| anyhow::anyhow!("the settings do not fit the plugin's schema: {why}"))?;
