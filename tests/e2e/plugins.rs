@@ -215,6 +215,8 @@ async fn what_a_plugin_keeps_under_a_secrets_name_shows_neither_in_the_log_nor_i
     assert!(log.contains("it has ") && log.contains("it had "), "{log}");
     let shown = server.api_ok("GET", &format!("/devices/{device}"), &serde_json::Value::Null);
     assert_eq!(shown["facts"]["some.api-token"]["value"], "(secret)");
+    let note = shown["facts"]["some.note"]["value"].to_string();
+    assert!(note.contains("the password is masked-"), "{note}");
     for told in [&faults, &log, &shown.to_string()] {
         assert!(!told.contains("tops3cret"), "{told}");
     }

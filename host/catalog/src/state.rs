@@ -37,12 +37,8 @@ impl Catalog {
             let set = set.map(|settings| Layer { origin: Origin::Plugin, settings });
             (name.clone(), configured.into_iter().chain(set).collect())
         });
-        let mut table = Table::new(
-            registry,
-            layers.collect(),
-            state.tags.clone(),
-            self.0.revision_key.clone(),
-        );
+        let mut table =
+            Table::new(registry, layers.collect(), state.tags.clone(), self.0.revision_key.clone());
         table.broken = state.broken.clone();
         let idle = state.records.values().filter(|it| it.is_disabled).filter_map(|record| {
             let plugin = state.loaded.get(record.active.as_ref()?)?;

@@ -60,8 +60,9 @@ impl Table {
         let mut table = Self { registry, layers, tags, key, ..Self::default() };
         let names = table.registry.serving().map(|it| it.stable.manifest.name.as_str());
         let versions = names.flat_map(|name| table.versions(name));
-        let common = versions
-            .map(|plugin| (plugin.digest.clone(), table.settings(plugin, table.below_tags(plugin))));
+        let common = versions.map(|plugin| {
+            (plugin.digest.clone(), table.settings(plugin, table.below_tags(plugin)))
+        });
         table.common = common.collect();
         table
     }

@@ -189,6 +189,7 @@ async fn run(
             plugin.stats.count_fault(overrun.kind.name());
         }
     }
+    let facts = state.shown_facts();
     let recording = began_with.map(|context| {
         let outcome = match &fault {
             Some(fault) => Err((fault.kind, fault.message.clone())),
@@ -203,7 +204,7 @@ async fn run(
         fault,
         overruns: state.overruns,
         notes: (state.notes_changed && !trapped).then_some(state.context.notes),
-        facts: state.facts.into_iter().collect(),
+        facts,
         names_learned: state.names_learned,
         log_lines_dropped: state.log_lines.saturating_sub(state.limits.log_lines),
         recording,

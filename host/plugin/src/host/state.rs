@@ -79,6 +79,19 @@ impl RunState {
         Ok(())
     }
 
+    /// What was published, without the secrets that this run knows: facts are shown to everybody.
+    pub(crate) fn shown_facts(&mut self) -> Vec<(String, Option<FactValue>)> {
+        let facts = std::mem::take(&mut self.facts);
+        let shown = facts.into_iter().map(|(name, value)| match value {
+            Some(FactValue::Text(text)) => {
+                let text = self.without_secrets(&text);
+                (name, Some(FactValue::Text(text)))
+            }
+            value => (name, value),
+        });
+        shown.collect()
+    }
+
     /// A text without the secrets that this run knows.
     pub(crate) fn without_secrets(&mut self, text: &str) -> String {
         self.secrets.heard(self.recorder.heard());

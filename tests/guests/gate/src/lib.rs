@@ -67,6 +67,7 @@ impl Plugin for Gate {
                     cpe.log().info(format!("it has {password} or {password:?}"));
                     println!("of several lines: {password}");
                     cpe.fact("some.api-token", "tops3cret-token")?;
+                    cpe.fact("some.note", format!("the password is {password}"))?;
                     cpe.memory().set("admin-password", "another")?;
                     cpe.log().info(format!("it had {password}"));
                     Err(Error::other(format!("cannot set {password} with tops3cret-token")))
