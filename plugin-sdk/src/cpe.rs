@@ -91,11 +91,12 @@ impl Cpe {
         host::session::now()
     }
 
-    /// A short text that is another one whenever the settings are. To know in a later session whether
-    /// they were applied, keep this in the memory and no hash of your own: in a replay, where secrets
-    /// are masked, it is what it was.
-    pub fn settings_revision(&self) -> String {
-        host::settings::revision()
+    /// A short text that is another one whenever a part of the settings is: a JSON pointer such as
+    /// `/wifi`, or the empty text for all of them. To know in a later session whether it was applied, keep
+    /// this in the memory and no hash of your own: in a replay, where secrets are masked, it is what it
+    /// was.
+    pub fn settings_revision(&self, part: &str) -> String {
+        host::settings::revision(part)
     }
 
     /// What lasts from one session to the next.

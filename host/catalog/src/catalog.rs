@@ -85,6 +85,7 @@ impl Catalog {
             loaded: HashMap::new(),
             broken: BTreeMap::new(),
             tags: store.tags().await?.into_iter().collect(),
+            chosen: BTreeMap::new(),
             noted: HashSet::new(),
         };
         load_all(&store, &loader, &mut state).await;
@@ -106,7 +107,7 @@ impl Catalog {
             Ok(table) => {
                 let table = Arc::new(table);
                 // The configuration may have changed since.
-                table.shared_misfits().iter().for_each(|why| tracing::error!("{why}"));
+                table.shared_misfits(None).iter().for_each(|why| tracing::error!("{why}"));
                 catalog.see(table);
             }
             Err(error) => tracing::error!("no plugin serves: {error}"),
@@ -178,11 +179,9 @@ impl Catalog {
         Ok((record, active))
     }
 
-    /// The versions that are to serve all devices, or those that have no part in a trial, by plugin.
-    pub(crate) async fn active(&self) -> BTreeMap<String, String> {
-        let state = self.0.state.lock().await;
-        let records = state.records.values();
-        records.filter_map(|it| Some((it.name.clone(), it.active.clone()?))).collect()
+    /// How often operators have changed which version serves, by plugin.
+    pub(crate) async fn chosen(&self) -> BTreeMap<String, u64> {
+        self.0.state.lock().await.chosen.clone()
     }
 
     /// Why a version does not serve of which the folder has the file; nothing where it is used.

@@ -24,7 +24,7 @@ impl Catalog {
     ) -> Result<PluginRecord, CatalogError> {
         let record = self.change(name, |record| versions::rollback(record, from)).await?;
         // Going back is the way out, whatever was set since.
-        for why in self.0.table.load_full().shared_misfits() {
+        for why in self.0.table.load_full().shared_misfits(Some(name)) {
             tracing::warn!(plugin = name, "after the rollback: {why}");
         }
         Ok(record)
@@ -131,7 +131,7 @@ impl Catalog {
             let state = self.0.state.lock().await;
             let mut record = known(&state, name)?.clone();
             change(&mut record)?;
-            let missing = missing(&record, &state);
+            let missing = missing(&record, &state, fit);
             drop(state);
             let mut ready = HashMap::new();
             for version in missing.iter().filter_map(|digest| record.version(digest)) {
@@ -147,7 +147,8 @@ impl Catalog {
         // One that could not be run before need not be for what has nothing to do with it.
         let must_serve = record.active != before.active || fit != Fit::Any;
         let mut next = state.clone();
-        for digest in missing(&record, &next) {
+        *next.chosen.entry(name.to_owned()).or_default() += 1;
+        for digest in missing(&record, &next, fit) {
             match ready.remove(&digest).unwrap_or_else(|| Err("it was changed just now".to_owned()))
             {
                 Ok(plugin) => {
@@ -162,7 +163,9 @@ impl Catalog {
                 Err(why) => {
                     // It must not be in the way of what is to be done.
                     tracing::error!(plugin = name, version = short(&digest), "not loaded: {why}");
-                    record.trial = record.trial.filter(|it| it.digest != digest);
+                    if record.trial.as_ref().is_some_and(|it| it.digest == digest) {
+                        versions::end_trial(&mut record, "was taken back: it cannot be loaded");
+                    }
                     record.shadow = record.shadow.filter(|it| it.digest != digest);
                 }
             }
@@ -212,7 +215,10 @@ impl Catalog {
     }
 }
 
-/// The versions of a plugin that are to run and are not loaded.
-fn missing(record: &PluginRecord, state: &State) -> Vec<String> {
-    used(record).filter(|it| !state.loaded.contains_key(*it)).cloned().collect()
+/// The versions of a plugin that are to run and are not loaded. What could not be run before is not in
+/// the way of a change that has nothing to do with it.
+fn missing(record: &PluginRecord, state: &State, fit: Fit) -> Vec<String> {
+    let is_left = |digest: &String| fit == Fit::Any && state.broken.contains_key(digest);
+    let missing = |digest: &&String| !state.loaded.contains_key(*digest) && !is_left(digest);
+    used(record).filter(missing).cloned().collect()
 }

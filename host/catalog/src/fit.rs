@@ -190,9 +190,11 @@ impl Table {
         Ok(())
     }
 
-    /// What of what the configuration, operators and tags say does not fit the versions that serve.
-    pub(crate) fn shared_misfits(self: &Arc<Self>) -> Vec<String> {
-        let versions = self.ready_names().flat_map(|name| self.ready(name));
+    /// What of what the configuration, operators and tags say of a plugin, or of all, does not fit the
+    /// versions that serve.
+    pub(crate) fn shared_misfits(self: &Arc<Self>, of: Option<&str>) -> Vec<String> {
+        let names = self.ready_names().filter(|name| of.is_none_or(|of| of == *name));
+        let versions = names.flat_map(|name| self.ready(name));
         let check = |plugin| Change { plugin, before: None, after: self }.check_shared().err();
         versions.filter_map(check).map(|why| why.to_string()).collect()
     }

@@ -55,8 +55,8 @@ enum Found {
 struct Refusal {
     why: String,
     again: Again,
-    /// Which versions were to serve when the file was put there, by plugin.
-    active: BTreeMap<String, String>,
+    /// How often operators had changed which version serves when the file was put there, by plugin.
+    chosen: BTreeMap<String, u64>,
 }
 
 /// When a file that was not taken is tried again, though it is the same.
@@ -80,6 +80,11 @@ const NOT_KEPT: Duration = Duration::from_mins(10);
 /// What tells a file from another: when it was written, its size, its inode, and when anything of
 /// that was changed last.
 type Looks = (Option<SystemTime>, u64, u64, i64);
+
+/// Whether a file has the same content, as far as it looks so: who may read it may have changed.
+fn is_same(one: &Looks, other: &Looks) -> bool {
+    (one.0, one.1, one.2) == (other.0, other.1, other.2)
+}
 
 /// Watches a folder of `.wasm` files and loads what is new, until `stop`. A file that cannot be
 /// used is reported in the log, once, and changes nothing. Returns once the files that are there
@@ -159,18 +164,15 @@ async fn look(
     for (path, looks) in files {
         let file = path.display();
         let known = seen.get(&path);
-        let is_old = known.map_or(is_first, |it| it.is_old);
+        let same = known.filter(|it| is_same(&it.looks, &looks));
+        let is_old = known.map_or(is_first, |_| same.is_some_and(|it| it.is_old));
         let is_put = |digest: &str| !is_old && !there_before.contains(digest);
         // One that is the same as before was put there then.
-        let active = match known {
-            Some(File { looks: before, found: Found::Refused(refusal), .. })
-                if *before == looks =>
-            {
-                refusal.active.clone()
-            }
-            _ => catalog.active().await,
+        let chosen = match same.map(|it| &it.found) {
+            Some(Found::Refused(refusal)) => refusal.chosen.clone(),
+            _ => catalog.chosen().await,
         };
-        let put = Put { is_new: &is_put, active: &active };
+        let put = Put { is_new: &is_put, chosen: &chosen };
         let (found, digest) = match take(catalog, &path, looks.1, put).await {
             Ok(loaded) => {
                 let Loaded { name: plugin, version, digest: sha256, took, .. } = loaded;
@@ -194,7 +196,7 @@ async fn look(
                 if !matches!(before, Some(Found::Refused(before)) if before.why == why) {
                     tracing::error!("a plugin was not loaded: {file}: {why}");
                 }
-                let refusal = Refusal { why, again, active };
+                let refusal = Refusal { why, again, chosen };
                 (Found::Refused(refusal), known.and_then(|it| it.digest.clone()))
             }
         };

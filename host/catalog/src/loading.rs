@@ -7,7 +7,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::MutexGuard;
 use tokio::task::{Id, JoinSet};
-use trellis_plugin_host::{Loader, Plugin, Registry};
+use trellis_plugin_host::{Loader, Plugin, Registry, Serving};
 use trellis_store::{PluginCounters, PluginRecord, PluginVersion, Store, StoreError};
 
 use crate::catalog::Catalog;
@@ -45,9 +45,9 @@ pub(crate) struct Put<'a> {
     /// Whether somebody has just put it there, by its digest: the folder may have had it since before
     /// the server started, or under another name.
     pub(crate) is_new: &'a (dyn Fn(&str) -> bool + Sync),
-    /// Which versions were to serve when it was put there, by plugin: where operators have chosen
-    /// another one since, it is kept and does not serve.
-    pub(crate) active: &'a BTreeMap<String, String>,
+    /// How often operators had changed which version serves when it was put there, by plugin: where they
+    /// have done so since, it is kept and does not serve.
+    pub(crate) chosen: &'a BTreeMap<String, u64>,
 }
 
 impl Catalog {
@@ -76,8 +76,8 @@ impl Catalog {
             known.is_some_and(|it| it.version(&digest).is_some() || it.removed.contains(&digest));
         let (was_put, how) = match source {
             Source::Operator(_) => (true, how),
-            Source::Folder(Put { is_new, active }) => {
-                let is_same = active.get(&name) == known.and_then(|it| it.active.as_ref());
+            Source::Folder(Put { is_new, chosen }) => {
+                let is_same = chosen.get(&name) == state.chosen.get(&name);
                 (is_new(&digest), if is_same { how } else { Use::Keep })
             }
         };
@@ -129,6 +129,9 @@ impl Catalog {
         let took = versions::add(&mut record, version, how, self.0.settings.versions_max);
         let mut next = State::clone(state);
         next.broken.remove(&digest);
+        if matches!(source, Source::Operator(_)) {
+            *next.chosen.entry(name.clone()).or_default() += 1;
+        }
         // One that runs already goes on counting.
         next.loaded.entry(digest.clone()).or_insert_with(|| Arc::new(plugin));
         next.records.insert(name.clone(), record);
@@ -235,14 +238,20 @@ pub(crate) fn leave_out_ties(state: &mut State) {
     let (mut kept, mut left_out) = (Vec::new(), Vec::new());
     for record in records {
         let Some(serving) = serving(state, record) else { continue };
-        kept.push(serving);
-        if let Err(why) = Registry::new(kept.clone()) {
+        let stable = Serving { canary: None, ..serving.clone() };
+        let name = &record.name;
+        // Its trial may be all that ties.
+        for (serving, tied) in [
+            (serving, record.trial.as_ref().map(|trial| &trial.digest)),
+            (stable, record.active.as_ref()),
+        ] {
+            kept.push(serving);
+            let Err(why) = Registry::new(kept.clone()) else { break };
             kept.pop();
-            let name = &record.name;
-            tracing::error!(plugin = name, "a plugin does not serve: {why}");
+            let Some(digest) = tied else { continue };
+            tracing::error!(plugin = name, version = short(digest), "it does not serve: {why}");
             let why = format!("{why}; then `trellis plugin enable {name}`");
-            left_out.extend(record.active.iter().map(|digest| (digest.clone(), why.clone())));
-            left_out.extend(record.trial.iter().map(|trial| (trial.digest.clone(), why.clone())));
+            left_out.push((digest.clone(), why));
         }
     }
     for (digest, why) in left_out {

@@ -218,7 +218,7 @@ impl Catalog {
         plugin: &str,
     ) -> Result<Effective, CatalogError> {
         let orders = self.0.store.orders(device).await?;
-        let table = self.0.table.load();
+        let table = self.0.table.load_full();
         // What is set can be seen, and taken back, also of a plugin that cannot be run, or is gone.
         let layers = match ready(&table, plugin) {
             Ok(version) => table.layers_for(version, &orders),

@@ -20,6 +20,8 @@ pub(crate) struct State {
     /// Why others that are to be ready are not, by digest.
     pub(crate) broken: BTreeMap<String, String>,
     pub(crate) tags: BTreeMap<String, TagOrders>,
+    /// How often operators have changed which version serves, by plugin, since the server runs.
+    pub(crate) chosen: BTreeMap<String, u64>,
     /// Plugins of whose shadows something is to be kept.
     pub(crate) noted: HashSet<String>,
 }

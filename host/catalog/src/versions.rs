@@ -41,7 +41,7 @@ pub enum Use {
     Trial(u32),
     /// It serves none, and is run over what the one that serves did in each session.
     Shadow,
-    /// It is kept, and serves none if another version does.
+    /// It is kept, and serves none.
     Keep,
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn add(
             record.shadow = Some(Shadow { digest: digest.clone(), ..Shadow::default() });
             Took::Shadow
         }
-        (Use::Keep, Some(_)) => Took::Unused,
+        (Use::Keep, _) => Took::Unused,
         _ if record.is_pinned => Took::Nothing,
         (Use::Trial(share), Some(_)) => {
             begin_trial(record, &digest, share);
@@ -313,6 +313,13 @@ mod tests {
         assert!(remove(&mut shadowed, &version(2).digest).is_err());
         promote(&mut shadowed).expect("a shadow");
         assert_eq!((active(&shadowed), &shadowed.shadow), ("1.2.0", &None));
+    }
+
+    #[test]
+    fn a_version_that_is_only_kept_does_not_serve_though_no_other_one_does() {
+        let mut removed = PluginRecord { name: "acme".to_owned(), ..PluginRecord::default() };
+        assert_eq!(add(&mut removed, version(1), Use::Keep, 20), Took::Unused);
+        assert_eq!((removed.active, removed.versions.len()), (None, 1));
     }
 
     #[test]

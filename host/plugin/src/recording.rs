@@ -49,6 +49,8 @@ pub enum Call {
     Log(&'static str, String),
     /// A request over HTTP.
     Http(Box<Exchange>),
+    /// A part of the settings, and its revision.
+    Revision(String, String),
     /// Something read of what the run began with.
     Read(&'static str),
 }

@@ -54,8 +54,12 @@ impl Schema {
         comes_from: impl Fn(&str) -> Option<String>,
     ) -> Result<(), String> {
         let Some(Ready { validator, parts }) = &self.0 else { return Ok(()) };
-        if parts.saturating_mul(count(value)) > CHECKS_MAX {
-            return Err("there is too much of it to be checked".to_owned());
+        let checks = parts.saturating_mul(count(value));
+        if checks > CHECKS_MAX {
+            return Err(format!(
+                "there is too much of it to be checked: the schema's parts times its own are {checks}; \
+                 the limit is {CHECKS_MAX}"
+            ));
         }
         let errors = validator.iter_errors(value).take(ERRORS_SHOWN);
         let errors: Vec<String> = errors

@@ -156,27 +156,27 @@ impl Secrets {
         self.bytes > BYTES_MAX
     }
 
-    /// A text without them, and without those of what the plugin keeps and has heard. `look_at_heard`
-    /// says whether all of that could be looked at.
+    /// A text without them, and without those of what the plugin keeps and has heard; or what is shown in
+    /// its place. `look_at_heard` says whether all of that could be looked at.
     pub(crate) fn out_of(
         &mut self,
         text: &str,
         memory: &BTreeMap<String, Vec<u8>>,
         look_at_heard: impl FnOnce(&mut Redactor) -> bool,
-    ) -> String {
+    ) -> Result<String, &'static str> {
         if self.is_overfull() {
-            return LEFT_OUT.to_owned();
+            return Err(LEFT_OUT);
         }
         if let Some(finder) = &self.finder {
-            return finder.text(text);
+            return Ok(finder.text(text));
         }
         if !self.may_look() {
-            return LEFT_OUT.to_owned();
+            return Err(LEFT_OUT);
         }
         let mut redactor = Redactor::blunt();
         if !look_at_heard(&mut redactor) {
             limit_reached("plugin_secrets");
-            return UNHEARD.to_owned();
+            return Err(UNHEARD);
         }
         for text in &self.texts {
             redactor.json(text);
@@ -187,6 +187,6 @@ impl Secrets {
         for (key, value) in memory {
             redactor.kept(key, value);
         }
-        self.finder.insert(redactor.scrubber()).text(text)
+        Ok(self.finder.insert(redactor.scrubber()).text(text))
     }
 }

@@ -1,5 +1,6 @@
 //! The settings that a run is given.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -18,8 +19,10 @@ pub struct PluginSettings {
     /// What was set, as an array of objects, each over the one before. Another version may have other
     /// defaults under them, and a replay of it needs to tell the two apart.
     pub set: Arc<str>,
-    /// What tells them from others: see [`RevisionKey`].
-    pub revision: Arc<str>,
+    /// What makes the revisions of their parts.
+    pub key: RevisionKey,
+    /// Revisions that were told in the run that is run again, by JSON pointer.
+    pub recorded: BTreeMap<String, String>,
     /// Why the plugin cannot be called with them: they do not fit its schema. It is not, then.
     pub misfit: Option<Arc<str>>,
 }
@@ -36,14 +39,29 @@ impl PluginSettings {
         let mut effective = defaults;
         set.into_iter().for_each(|layer| lay_over(&mut effective, layer));
         let effective = Value::Object(effective).to_string();
-        let revision = Arc::from(key.revision(&effective));
-        Self { effective: Arc::from(effective), set: Arc::from(text), revision, misfit: None }
+        Self {
+            effective: Arc::from(effective),
+            set: Arc::from(text),
+            key: key.clone(),
+            recorded: BTreeMap::new(),
+            misfit: None,
+        }
+    }
+
+    /// The revision of a part, by its JSON pointer: what was recorded of it, else a digest. Of a part
+    /// that is not there it is that of `null`.
+    pub fn revision(&self, part: &str) -> String {
+        if let Some(recorded) = self.recorded.get(part) {
+            return recorded.clone();
+        }
+        let value = serde_json::from_str::<Value>(&self.effective).unwrap_or_default();
+        self.key.revision(&value.pointer(part).unwrap_or(&Value::Null).to_string())
     }
 }
 
 /// Makes revisions of settings: digests of them that tell nothing of the secrets in them to whoever
 /// does not have the key.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct RevisionKey([u8; 32]);
 
 /// Hexadecimal digits of a revision.
@@ -108,15 +126,18 @@ mod tests {
         let object = |text: &str| serde_json::from_str::<Map<String, Value>>(text).expect("JSON");
         let defaults = object(r#"{"wan":{"mode":"dhcp"},"ntp":1}"#);
         let set = vec![object(r#"{"wan":null}"#), object(r#"{"wan":{"vlan":7}}"#)];
-        let settings = PluginSettings::new(defaults.clone(), set.clone(), &RevisionKey::default());
+        let settings = PluginSettings::new(defaults, set, &RevisionKey::default());
         assert_eq!(&*settings.effective, r#"{"ntp":1,"wan":{"vlan":7}}"#);
         assert_eq!(&*settings.set, r#"[{"wan":null},{"wan":{"vlan":7}}]"#);
         assert_eq!(format!("{settings:?}"), "PluginSettings { .. }");
-        let other = |defaults, secret: &[u8; 32]| {
-            PluginSettings::new(defaults, set.clone(), &RevisionKey::new(secret)).revision
+        let of = |text: &str, secret: u8, part: &str| {
+            let key = RevisionKey::new(&[secret; 32]);
+            PluginSettings::new(object(text), Vec::new(), &key).revision(part)
         };
-        assert_eq!(other(defaults.clone(), &[1; 32]), other(defaults.clone(), &[1; 32]));
-        assert_ne!(other(defaults.clone(), &[1; 32]), other(defaults.clone(), &[2; 32]));
-        assert_ne!(other(defaults, &[1; 32]), other(object(r#"{"ntp":2}"#), &[1; 32]));
+        let (one, other) = (r#"{"wan":{"vlan":7},"ntp":1}"#, r#"{"wan":{"vlan":7},"ntp":2}"#);
+        assert_eq!(of(one, 1, "/wan"), of(other, 1, "/wan"));
+        assert_ne!(of(one, 1, ""), of(other, 1, ""));
+        assert_ne!(of(one, 1, "/wan"), of(one, 2, "/wan"), "it tells nothing without the key");
+        assert_eq!(of(one, 1, "/none"), of(one, 1, "no pointer"));
     }
 }

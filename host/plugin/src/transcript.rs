@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::recording::{Call, Recording, Rpc};
 use crate::redact::{Redactor, without_marks};
 use crate::scrub::Scrubber;
-use crate::settings::PluginSettings;
+use crate::settings::{PluginSettings, RevisionKey};
 use crate::state::{Context, FactValue, Notes, Portions};
 
 /// One run of a plugin.
@@ -69,8 +69,6 @@ pub struct Input {
     pub settings: String,
     /// What of them was set, as JSON; the rest are the defaults of the version that ran.
     pub settings_set: String,
-    /// The revision of the settings.
-    pub settings_revision: String,
     /// What random numbers that need not be secret were made of.
     pub seed: u64,
     /// What it could use.
@@ -128,6 +126,13 @@ pub enum CallRecord {
     },
     /// A request over HTTP.
     Http(Box<Exchange>),
+    /// A part of the settings asked for its revision.
+    Revision {
+        /// The part, as a JSON pointer.
+        part: String,
+        /// Its revision.
+        revision: String,
+    },
     /// Something read of what the run began with.
     Read {
         /// The function.
@@ -234,6 +239,15 @@ impl Transcript {
         Self { hook, input, calls, outcome, is_cut }
     }
 
+    /// The revisions of parts of the settings that were told.
+    fn revisions(&self) -> BTreeMap<String, String> {
+        let told = self.calls.iter().filter_map(|call| match call {
+            CallRecord::Revision { part, revision } => Some((part.clone(), revision.clone())),
+            _ => None,
+        });
+        told.collect()
+    }
+
     /// What a run over this transcript begins with. Fails where it cannot be read.
     pub fn context(&self, record_bytes: usize) -> Result<Context, String> {
         let input = &self.input;
@@ -265,7 +279,8 @@ impl Transcript {
             settings: PluginSettings {
                 effective: Arc::from(input.settings.as_str()),
                 set: Arc::from(input.settings_set.as_str()),
-                revision: Arc::from(input.settings_revision.as_str()),
+                key: RevisionKey::default(),
+                recorded: self.revisions(),
                 misfit: None,
             },
             seed: input.seed,
@@ -357,7 +372,6 @@ fn input(context: &Context, redactor: &mut Redactor) -> Input {
         deadlines: context.notes.deadlines.clone(),
         settings,
         settings_set,
-        settings_revision: context.settings.revision.to_string(),
         seed: context.seed,
         limits: context.limits.as_deref().cloned(),
         http_limits: context.http_limits.clone(),
@@ -399,6 +413,9 @@ fn record(call: &Call, redactor: &mut Redactor) -> CallRecord {
         Call::Log(level, line) => {
             CallRecord::Log { level: (*level).to_owned(), line: line.clone() }
         }
+        Call::Revision(part, revision) => {
+            CallRecord::Revision { part: part.clone(), revision: revision.clone() }
+        }
         Call::Read(what) => CallRecord::Read { what: (*what).to_owned() },
     }
 }
@@ -432,6 +449,6 @@ fn scrubbed(call: CallRecord, scrubber: &Scrubber) -> CallRecord {
             CallRecord::Fact { name: scrubber.text(&name), value }
         }
         CallRecord::Log { level, line } => CallRecord::Log { level, line: scrubber.text(&line) },
-        CallRecord::Read { what } => CallRecord::Read { what },
+        call @ (CallRecord::Revision { .. } | CallRecord::Read { .. }) => call,
     }
 }

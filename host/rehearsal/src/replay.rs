@@ -97,10 +97,12 @@ fn settings_of(plugin: &Plugin, recorded: &PluginSettings) -> Result<PluginSetti
     let masked = Redactor::blunt().json(&Value::Object(defaults.clone()).to_string());
     let masked: Object = serde_json::from_str(&masked).map_err(unreadable)?;
     mask(&mut defaults, &masked, &effective);
-    let settings = PluginSettings::new(defaults, set, &RevisionKey::default());
-    if settings.effective == recorded.effective {
-        return Ok(recorded.clone());
-    }
+    let mut settings = PluginSettings::new(defaults, set, &RevisionKey::default());
+    // Of what is the same, the revision is.
+    let (old, new) = (Value::Object(effective), serde_json::from_str(&settings.effective));
+    let new: Value = new.map_err(unreadable)?;
+    settings.recorded.clone_from(&recorded.recorded);
+    settings.recorded.retain(|part, _| old.pointer(part) == new.pointer(part));
     Ok(settings)
 }
 

@@ -59,7 +59,7 @@ pub fn show_call(call: &CallRecord) -> Vec<String> {
             };
             vec![format!("> {}", show_exchange(exchange)), format!("< {answer}")]
         }
-        CallRecord::Read { .. } => Vec::new(),
+        CallRecord::Revision { .. } | CallRecord::Read { .. } => Vec::new(),
     }
 }
 

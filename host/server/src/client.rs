@@ -76,6 +76,14 @@ impl Client {
         self.read(request.call())
     }
 
+    /// The same; `null` where there is nothing.
+    pub(crate) fn get_if_there(&self, path: &[&str]) -> anyhow::Result<Value> {
+        match self.get(path) {
+            Err(error) if error.is::<NotThere>() => Ok(Value::Null),
+            answer => answer,
+        }
+    }
+
     /// Asks with the parameters that have a value.
     pub(crate) fn query(
         &self,
@@ -158,6 +166,10 @@ impl Client {
         if status.is_success() {
             return Ok(value);
         }
+        if status == StatusCode::NOT_FOUND {
+            let detail = value.get("detail").and_then(Value::as_str).unwrap_or("it is not there");
+            return Err(NotThere(detail.to_owned()).into());
+        }
         match value.get("detail").and_then(Value::as_str) {
             Some(detail) => bail!("{detail}"),
             None if status == StatusCode::PAYLOAD_TOO_LARGE => bail!("the file is too large"),
@@ -165,6 +177,18 @@ impl Client {
         }
     }
 }
+
+/// The server knows nothing of that name.
+#[derive(Debug)]
+struct NotThere(String);
+
+impl std::fmt::Display for NotThere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotThere {}
 
 /// One part of a path, percent-encoded (RFC 3986).
 fn encoded(part: &str) -> String {

@@ -195,8 +195,9 @@ answers! {
 answers! {
     mod settings use {};
     fn get(bench) -> String { bench.settings.clone().unwrap_or_default().to_string() }
-    fn revision(bench) -> String {
-        crate::bench::digest(&bench.settings.clone().unwrap_or_default().to_string())
+    fn revision(bench, part: &str) -> String {
+        let settings = bench.settings.clone().unwrap_or_default();
+        crate::bench::digest(&settings.pointer(part).cloned().unwrap_or_default().to_string())
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) enum Due {
 }
 
 impl Desired {
-    /// Of these settings, of which this is the revision.
+    /// Of these settings, of whose parameters this is the revision.
     pub(crate) fn new(
         root: &str,
         settings: &Settings,

@@ -184,6 +184,27 @@ async fn a_file_that_goes_with_the_rest_only_later_does_not_undo_what_an_operato
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_several_files_that_go_with_the_rest_only_later_the_newest_serves() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path());
+    assert_eq!(server.api("POST", "/plugins", &version("7.0.1", false)).0, 201);
+    let tag = "/tags/gold/settings/scripted";
+    let listed = || server.trellis(&["plugin", "list"]).1;
+    let narrower =
+        |number: &str| super::replaced(version(number, false), b"^hello|^.*$", b"^hello|^bye");
+    server.api_ok("PUT", tag, &serde_json::json!({ "greeting": "good morning" }));
+    for number in ["7.0.2", "7.0.3"] {
+        file(folder.path(), &format!("{number}.wasm"), &narrower(number));
+        until("it is refused", || listed().contains(&format!("{number}.wasm: tag gold")));
+    }
+    server.api_ok("PUT", tag, &serde_json::json!({}));
+    until("the newest serves", || {
+        server.api_ok("GET", "/plugins/scripted", &Value::Null)["version"] == "7.0.3"
+    });
+    until("nothing is left over", || !listed().contains("not used"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_plugins_that_tie_at_a_start_the_earlier_one_serves_and_others_are_not_in_the_way() {
     let nothing = tempfile::tempdir().expect("a folder");
     let mut server = Server::start(nothing.path());

@@ -15,9 +15,11 @@ impl settings::Host for RunState {
         Ok(self.context.settings.effective.to_string())
     }
 
-    fn revision(&mut self) -> Answer<String> {
-        self.looked_at("settings.revision");
-        Ok(self.context.settings.revision.to_string())
+    fn revision(&mut self, part: String) -> Answer<String> {
+        let revision = self.context.settings.revision(&part);
+        let noted = part.len() + revision.len();
+        self.recorder.note(noted, || Call::Revision(part, revision.clone()));
+        Ok(revision)
     }
 }
 
@@ -79,21 +81,42 @@ impl RunState {
         Ok(())
     }
 
-    /// What was published, without the secrets that this run knows: facts are shown to everybody.
+    /// What was published, without the secrets that this run knows: facts are shown to everybody. Those
+    /// that cannot be looked through stay what they were.
     pub(crate) fn shown_facts(&mut self) -> Vec<(String, Option<FactValue>)> {
         let facts = std::mem::take(&mut self.facts);
-        let shown = facts.into_iter().map(|(name, value)| match value {
-            Some(FactValue::Text(text)) => {
-                let text = self.without_secrets(&text);
-                (name, Some(FactValue::Text(text)))
-            }
-            value => (name, value),
-        });
-        shown.collect()
+        let mut shown = Vec::with_capacity(facts.len());
+        for (name, value) in facts {
+            let value = match value {
+                Some(FactValue::Text(text)) if !self.is_identity(&text) => {
+                    let Ok(text) = self.try_without_secrets(&text) else {
+                        let why = "not all facts were published: the run knows more secrets than are \
+                                   looked for";
+                        self.overrun(FaultKind::Contract, why.to_owned());
+                        continue;
+                    };
+                    Some(FactValue::Text(text))
+                }
+                value => value,
+            };
+            shown.push((name, value));
+        }
+        shown
     }
 
-    /// A text without the secrets that this run knows.
+    /// Makers use parts of a device's identity as passwords; they are no secrets all the same.
+    fn is_identity(&self, text: &str) -> bool {
+        let id = &self.context.device_id;
+        [&id.manufacturer, &id.oui, &id.product_class, &id.serial_number]
+            .contains(&&text.to_owned())
+    }
+
+    /// A text without the secrets that this run knows, or why it is left out.
     pub(crate) fn without_secrets(&mut self, text: &str) -> String {
+        self.try_without_secrets(text).unwrap_or_else(str::to_owned)
+    }
+
+    fn try_without_secrets(&mut self, text: &str) -> Result<String, &'static str> {
         self.secrets.heard(self.recorder.heard());
         let recorder = &self.recorder;
         self.secrets.out_of(text, &self.context.notes.memory, |redactor| {

@@ -139,7 +139,7 @@ pub(crate) fn run(command: &DeviceCommand, api: &ApiArguments) -> anyhow::Result
             let settings = super::json("settings", settings)?;
             client.put(&["devices", id, "settings", plugin], &settings)?;
             // What was taken back may have been of a plugin that is gone.
-            client.get(&["devices", id, "settings", plugin]).unwrap_or_default()
+            client.get_if_there(&["devices", id, "settings", plugin])?
         }
         DeviceCommand::Tag { id, tag } => {
             client.put(&["devices", id, "tags", tag], &Value::Null)?

@@ -141,13 +141,10 @@ pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result
                 let settings = super::json("settings", settings)?;
                 client.put(&["plugins", name, "settings"], &settings)?;
             }
-            let shown = if api.json {
-                client.get(&["plugins", name, "settings"])
-            } else {
-                client.get(&["plugins", name])
-            };
+            let part: &[&str] = if api.json { &["settings"] } else { &[] };
+            let path = [&["plugins", name], part].concat();
             // What was taken back may have been of a plugin that is gone.
-            if settings.is_some() { shown.unwrap_or_default() } else { shown? }
+            if settings.is_some() { client.get_if_there(&path)? } else { client.get(&path)? }
         }
         PluginCommand::Remove { name, version: None } => client.delete(&["plugins", name])?,
         PluginCommand::Remove { name, version: Some(version) } => {
