@@ -20,11 +20,15 @@ const TAG_BYTES_MAX: usize = 64;
 const TAGS_MAX: usize = 32;
 
 impl Catalog {
-    /// What is set for all devices of a plugin, beside the configuration file.
+    /// What is set for all devices of a plugin, beside the configuration file. It stays when the plugin is
+    /// removed.
     pub async fn plugin_settings(&self, name: &str) -> Result<Object, CatalogError> {
         let state = self.0.state.lock().await;
-        let settings = known(&state, name)?.settings.as_ref();
-        Ok(settings.and_then(object).unwrap_or_default())
+        let record = match state.records.get(name) {
+            Some(record) if record.settings.is_some() => record,
+            _ => known(&state, name)?,
+        };
+        Ok(record.settings.as_ref().and_then(object).unwrap_or_default())
     }
 
     /// What holds for devices of a version of which nothing more is said, and where it comes from.

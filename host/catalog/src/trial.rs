@@ -51,9 +51,10 @@ pub(crate) fn verdict(
 /// How many standard deviations of a difference are more than chance: trials are judged often.
 const CHANCE: f64 = 2.5;
 
-/// Ends of runs that are no fault of a version: the server had no room. That a device hangs up may
-/// well be one: of a version that takes too long, or asks what the device cannot bear.
-const NO_FAULT: [&str; 2] = ["busy", "host"];
+/// What is no failed run of a version: the server had no room, or a limit was reached and the run went
+/// on. That a device hangs up may well be one: of a version that takes too long, or asks what the device
+/// cannot bear.
+const NO_FAULT: [&str; 5] = ["busy", "host", "log", "memory-store", "http"];
 
 /// Runs and faulty runs since a time.
 fn since(now: &PluginCounters, then: &PluginCounters) -> (u64, u64) {

@@ -37,6 +37,7 @@ pub(crate) struct ActionView {
 
 /// How an action is queued.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct QueueParameters {
     /// Whether the device is asked to open a session now. Default yes.
     call: Option<bool>,

@@ -136,6 +136,7 @@ pub(crate) struct DevicePage {
 
 /// Which devices.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct PageParameters {
     /// Those after this id.
     after: Option<String>,
@@ -145,6 +146,7 @@ pub(crate) struct PageParameters {
 
 /// Which parameters.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct PathParameters {
     /// Those whose names begin so.
     path: Option<String>,

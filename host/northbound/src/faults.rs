@@ -53,6 +53,7 @@ pub(crate) struct FaultPage {
 
 /// Which faults.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct FaultParameters {
     /// Those since this time (RFC 3339).
     since: Option<String>,

@@ -44,7 +44,6 @@ pub(crate) struct PluginDetails {
     #[serde(flatten)]
     plugin: PluginView,
     /// The devices that it serves, as the version that serves says.
-    #[schema(value_type = Vec<Object>)]
     matchers: Vec<String>,
     /// What operators can have it do, with a JSON schema each.
     actions: BTreeMap<String, ActionOffered>,
@@ -97,6 +96,8 @@ pub(crate) struct ShadowView {
     runs: u64,
     /// Of these, the ones that were the same.
     same: u64,
+    /// Runs that it could not be held against: they were recorded in part, or ended by the clock.
+    skipped: u64,
     /// What it asked that the recordings do not hold.
     unanswered: u64,
     /// Where it decided otherwise, by kind.
@@ -143,7 +144,7 @@ pub(crate) struct VersionView {
     runs: u64,
     /// Requests to devices.
     rpcs: u64,
-    /// Runs that failed, by kind.
+    /// Runs that failed, and limits that were reached without an end of the run, by kind.
     faults: BTreeMap<String, u64>,
     /// CPU, in fuel: about an instruction each.
     fuel: u64,
@@ -169,6 +170,7 @@ pub(crate) fn view(server: &Server, record: PluginRecord) -> PluginView {
         digest: it.digest,
         runs: it.runs,
         same: it.same,
+        skipped: it.skipped,
         unanswered: it.unanswered,
         differences: it.differences,
         last: it.last.into_iter().map(difference).collect(),

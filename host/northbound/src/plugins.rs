@@ -22,6 +22,7 @@ use crate::tokens::Operator;
 
 /// What is gone back from.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct RollbackParameters {
     /// The version that is to be left. Nothing is done where it neither serves nor is on trial, such as
     /// after a trial that has ended by itself.
@@ -55,6 +56,7 @@ pub(crate) struct LoadedView {
 
 /// How a file is loaded.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct LoadParameters {
     /// The share of the plugin's devices that the version is to serve on trial, in percent.
     trial: Option<f64>,

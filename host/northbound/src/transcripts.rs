@@ -19,6 +19,7 @@ use crate::time;
 
 /// Which transcripts.
 #[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct TranscriptParameters {
     /// Those of sessions since this time (RFC 3339).
     since: Option<String>,

@@ -25,6 +25,7 @@ mod limits;
 mod loader;
 mod manifest;
 mod matcher;
+mod ordered;
 mod output;
 mod plugin;
 mod portions;

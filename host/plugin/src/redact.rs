@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::percent_decode_str;
-use serde_json::Value;
 use sha2::Sha256;
 use trellis_cwmp::{
     Message, Operation, Parameter, ParameterList, Secret, is_secret, is_secret_setting,
@@ -18,6 +17,7 @@ use trellis_cwmp::{
 use url::{Url, form_urlencoded};
 
 use crate::exchange::{Content, Exchange};
+use crate::ordered::Json;
 use crate::scrub::Scrubber;
 use crate::state::FactValue;
 
@@ -118,35 +118,32 @@ impl Redactor {
 
     /// The same, for a text with a name of its own that may be no JSON.
     fn known_json(&mut self, name: &str, text: &str) -> Option<String> {
-        let value: Value = serde_json::from_str(text).ok()?;
+        let value = Json::read(text)?;
         let mut shown = value.clone();
         self.value(name, &mut shown);
         // A plugin may depend on how it is written.
         Some(if shown == value { text.to_owned() } else { shown.to_string() })
     }
 
-    fn value(&mut self, name: &str, value: &mut Value) {
+    fn value(&mut self, name: &str, value: &mut Json) {
         match value {
             // Whatever is below a secret is one.
-            Value::Object(fields) if is_secret_setting(name) => {
+            Json::Object(fields) if is_secret_setting(name) => {
                 fields.iter_mut().for_each(|(_, value)| self.value("secret", value));
             }
-            Value::Object(fields) => {
+            Json::Object(fields) => {
                 // A list of parameters often names them beside their values.
-                let named = fields.get("name").and_then(Value::as_str).is_some_and(is_secret);
+                let named = Json::text_of(fields, "name").is_some_and(is_secret);
                 for (field, value) in fields.iter_mut() {
                     let stands_for = if named && field == "value" { "secret" } else { field };
                     self.value(stands_for, value);
                 }
             }
-            Value::Array(items) if is_secret_setting(name) => {
-                items.iter_mut().for_each(|item| self.value(name, item));
-            }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.value(name, item)),
-            Value::String(text) if is_secret_setting(name) => *text = self.mark(text),
-            Value::String(text) if text.contains("://") => *text = self.url(text),
+            Json::Array(items) => items.iter_mut().for_each(|item| self.value(name, item)),
+            Json::Text(text) if is_secret_setting(name) => *text = self.mark(text),
+            Json::Text(text) if text.contains("://") => *text = self.url(text),
             // It stays a number, for whoever reads it as one.
-            Value::Number(number) if is_secret_setting(name) => {
+            Json::Number(number) if is_secret_setting(name) => {
                 self.mark(&number.to_string());
                 *number = 0.into();
             }
@@ -269,12 +266,16 @@ impl Redactor {
         if is_bare && query.is_none() && fragment.is_none() {
             return text.to_owned();
         }
+        // That there is a login is no secret, and may be what the plugin looks at. Fails for URLs that
+        // cannot have any, which have none.
         if let Some(password) = url.password() {
             let password = percent_decode_str(password).decode_utf8_lossy();
-            self.mark(&password);
+            let mark = self.mark(&password);
+            let _ = url.set_password(Some(&mark));
         }
-        // Fails for URLs that cannot have any.
-        let _ = url.set_username("").and_then(|()| url.set_password(None));
+        if !url.username().is_empty() {
+            let _ = url.set_username("user");
+        }
         if query.is_some() {
             url.set_query(query.as_deref());
         }
@@ -378,6 +379,16 @@ mod tests {
     }
 
     #[test]
+    fn a_login_in_a_url_is_masked_and_still_one_and_fields_keep_their_order() {
+        let mut redactor = Redactor::new([7; 32]);
+        let shown = redactor.json(r#"{"url":"http://me:s3cr3t@a/f?token=abc","by":1,"a":2}"#);
+        let (password, token) = (redactor.mark("s3cr3t"), redactor.mark("abc"));
+        let url = format!("http://user:{password}@a/f?token={token}");
+        assert_eq!(shown, format!(r#"{{"url":"{url}","by":1,"a":2}}"#));
+        assert_eq!(redactor.url("ftp://anonymous@a/f"), "ftp://user@a/f");
+    }
+
+    #[test]
     fn what_a_plugin_keeps_or_publishes_under_a_secret_name_is_masked() {
         let mut redactor = Redactor::new([7; 32]);
         for (name, value) in [
@@ -421,7 +432,7 @@ mod tests {
             };
             let shown = format!("{:?}", redactor.exchange(&exchange));
             assert!(!shown.contains("s3cr3t") && !shown.contains("c00kie"), "{shown}");
-            assert!(shown.contains("https://a/x"), "{shown}");
+            assert!(shown.contains("a/x"), "{shown}");
         }
     }
 }

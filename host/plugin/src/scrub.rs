@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use serde_json::Value;
 use trellis_cwmp::escaped;
 use url::form_urlencoded;
 
 use crate::exchange::{Content, Exchange, HttpAnswer};
 use crate::fault::limit_reached;
+use crate::ordered::Json;
 use crate::redact::filler;
 
 /// A secret shorter than this is not looked for: it would be found everywhere.
@@ -194,17 +194,17 @@ impl Scrubber {
         if self.anywhere.is_none() && self.alone.is_none() {
             return text;
         }
-        let Ok(value) = serde_json::from_str::<Value>(&text) else { return self.text(&text) };
+        let Some(value) = Json::read(&text) else { return self.text(&text) };
         let mut shown = value.clone();
         self.value(&mut shown);
         if shown == value { text } else { shown.to_string() }
     }
 
-    fn value(&self, value: &mut Value) {
+    fn value(&self, value: &mut Json) {
         match value {
-            Value::String(text) => *text = self.text(text),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
-            Value::Object(fields) => fields.values_mut().for_each(|value| self.value(value)),
+            Json::Text(text) => *text = self.text(text),
+            Json::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
+            Json::Object(fields) => fields.iter_mut().for_each(|(_, value)| self.value(value)),
             _ => {}
         }
     }

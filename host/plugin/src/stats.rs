@@ -104,9 +104,6 @@ impl Stats {
         counters.parked_us = counters.parked_us.saturating_add(micros(used.parked));
         let memory_bytes = u64::try_from(used.memory_bytes).unwrap_or(u64::MAX);
         counters.memory_bytes_high = counters.memory_bytes_high.max(memory_bytes);
-        if let Some(kind) = used.fault {
-            *counters.faults.entry(kind.to_owned()).or_default() += 1;
-        }
         let high = u32::try_from(counters.memory_bytes_high).unwrap_or(u32::MAX);
         meters.memory.set(f64::from(high));
     }
@@ -116,6 +113,7 @@ impl Stats {
         let [plugin, version] = self.labels.clone();
         let labels = [plugin, version, ("kind", kind.to_owned())];
         metrics::counter!("trellis_plugin_faults_total", &labels).increment(1);
+        *self.lock().faults.entry(kind.to_owned()).or_default() += 1;
     }
 
     fn meters(&self) -> &Meters {

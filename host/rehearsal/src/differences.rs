@@ -134,11 +134,17 @@ fn requests(transcript: &Transcript) -> Vec<Decision> {
 fn last_memory(transcript: &Transcript) -> Vec<Decision> {
     last(transcript, |call| match call {
         CallRecord::Memory { key, value } => {
-            let value = value.as_ref().map(|it| String::from_utf8_lossy(it).into_owned());
+            let value = value.as_ref().map(|it| canonical(&String::from_utf8_lossy(it)));
             Some((key, value.unwrap_or_else(|| "deleted".to_owned())))
         }
         _ => None,
     })
+}
+
+/// JSON in one spelling: where secrets are masked in it, it is written anew.
+fn canonical(text: &str) -> String {
+    let value = serde_json::from_str::<serde_json::Value>(text);
+    value.map_or_else(|_| text.to_owned(), |value| value.to_string())
 }
 
 fn last_deadlines(transcript: &Transcript) -> Vec<Decision> {

@@ -74,15 +74,19 @@ impl Sessions {
     /// Runs a shadow over what the plugin did, and notes where it decides otherwise. Nothing of what
     /// it does reaches anything.
     async fn hold_against(&self, session: &SessionTranscript, shadow: Arc<Plugin>) {
-        let (mut runs, mut same, mut unanswered) = (0, 0, 0);
+        let (mut runs, mut same, mut skipped, mut unanswered) = (0, 0, 0, 0);
         let mut found = Vec::new();
-        for transcript in session.runs.iter().filter(|it| !it.is_cut) {
+        for transcript in &session.runs {
             let replayed = replay(Arc::clone(&shadow), transcript, &session.digest, None);
             let Ok(replayed) = tokio::time::timeout(RUN_MAX, replayed).await else {
                 limit_reached("shadow_time");
+                skipped += 1;
                 continue;
             };
-            let Ok(replayed) = replayed else { continue };
+            let Ok(replayed) = replayed else {
+                skipped += 1;
+                continue;
+            };
             runs += 1;
             same += u64::from(replayed.differences.is_empty() && replayed.unanswered.is_empty());
             unanswered += u64::try_from(replayed.unanswered.len()).unwrap_or(u64::MAX);
@@ -97,6 +101,7 @@ impl Sessions {
         let note = |kept: &mut Shadow| {
             kept.runs += runs;
             kept.same += same;
+            kept.skipped += skipped;
             kept.unanswered += unanswered;
             for it in found {
                 let kind = it.kind.name().to_owned();

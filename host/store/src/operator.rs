@@ -118,6 +118,8 @@ pub struct Shadow {
     pub runs: u64,
     /// Of these, the ones that were the same.
     pub same: u64,
+    /// Runs that it could not be held against: they were recorded in part, or ended by the clock.
+    pub skipped: u64,
     /// What it asked that the recordings do not hold.
     pub unanswered: u64,
     /// Where it decided otherwise, by kind.

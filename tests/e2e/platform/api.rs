@@ -33,9 +33,17 @@ async fn the_description_names_every_path_and_each_of_them_asks_for_a_token() {
         assert!(paths.contains_key(wanted), "{wanted}");
     }
     let mut tried = 0;
+    let mut ids = std::collections::BTreeSet::new();
     for (path, methods) in paths {
         for (method, operation) in methods.as_object().expect("methods") {
             let told = &operation["responses"];
+            let id = operation["operationId"].as_str().expect("a name").to_owned();
+            assert!(ids.insert(id), "{method} {path}: its name is another's");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let named = format!("{{{}}}", parameter["name"].as_str().expect("a name"));
+                let place = if path.contains(&named) { "path" } else { "query" };
+                assert_eq!(parameter["in"], place, "{method} {path}: {parameter}");
+            }
             for status in ["401", "503"] {
                 let content = &told[status]["content"];
                 assert!(content["application/problem+json"].is_object(), "{method} {path}: {told}");

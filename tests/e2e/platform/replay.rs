@@ -34,9 +34,9 @@ async fn a_replay_of_the_same_version_is_identical_for_every_plugin_that_ships()
                         [plugins.settings.mikrotik.parameters]\n\
                         \"Device.ManagementServer.STUNPassword\" = \"tops3cret3\"\n\
                         [plugins.settings.firmware]\nversion = \"9.9.9\"\n\
-                        url = \"http://files.example/fw-9.9.9.bin\"\n\
+                        url = \"http://files.example/fw-9.9.9.bin?key=tops3cret4\"\n\
                         [plugins.settings.mikrotik.firmware]\nversion = \"9.9.9\"\n\
-                        url = \"http://files.example/fw-9.9.9.xml\"\n";
+                        url = \"http://files.example/fw-9.9.9.xml?token=tops3cret5\"\n";
         let server = Server::with_config(&folder, settings);
         for (number, model) in (1..).zip(models) {
             let mut cpe = device(model, number);

@@ -183,9 +183,15 @@ async fn the_settings_of_a_plugin_that_does_not_serve_are_checked_shown_and_take
     assert!(!ok && text.contains("/greeting"), "{text}");
     let (_, text) = server.trellis(&["plugin", "show", "scripted"]);
     assert!(text.contains("Does what the product class says"), "{text}");
+    let greeting = "{\"greeting\":\"of the plugin\"}";
+    assert!(server.trellis(&["plugin", "settings", "scripted", greeting]).0);
     assert!(server.trellis(&["plugin", "remove", "scripted"]).0);
+    let (ok, text) = server.trellis(&["plugin", "settings", "scripted"]);
+    assert!(ok && text.contains("of the plugin"), "{text}");
     let (ok, text) = server.trellis(&["device", "settings", &device, "scripted"]);
     assert!(ok && text.contains("of the device"), "{text}");
+    let (ok, text) = server.trellis(&["plugin", "settings", "gate"]);
+    assert!(ok && text.contains("/seconds"), "{text}");
     let (ok, text) = set("{\"greeting\":\"another\"}");
     assert!(!ok && text.contains("load it first"), "{text}");
     assert!(set("{}").0 && server.trellis(&["plugin", "settings", "scripted", "{}"]).0);

@@ -143,8 +143,12 @@ pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result
             }
             let part: &[&str] = if api.json { &["settings"] } else { &[] };
             let path = [&["plugins", name], part].concat();
-            // What was taken back may have been of a plugin that is gone.
-            if settings.is_some() { client.get_if_there(&path)? } else { client.get(&path)? }
+            // What is set stays when a plugin is removed, and can be looked at and taken back.
+            match client.get_if_there(&path)? {
+                Value::Null if settings.is_some() => Value::Null,
+                Value::Null => kept_settings(client.get(&["plugins", name, "settings"])?),
+                shown => shown,
+            }
         }
         PluginCommand::Remove { name, version: None } => client.delete(&["plugins", name])?,
         PluginCommand::Remove { name, version: Some(version) } => {
@@ -172,6 +176,13 @@ pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result
         _ => state(&answer),
     });
     Ok(())
+}
+
+/// What is set for a plugin that is not there, as [`device::settings`] shows it.
+fn kept_settings(set: Value) -> Value {
+    let names = set.as_object().into_iter().flatten().map(|(name, _)| format!("/{name}"));
+    let origins: serde_json::Map<_, _> = names.map(|name| (name, "plugin".into())).collect();
+    json!({ "settings": { "settings": set, "origins": origins } })
 }
 
 /// What becomes of the devices of a plugin that does not serve any more.
@@ -349,6 +360,10 @@ fn shadowed(shadow: &Value) -> String {
     let (runs, same) = (many(number(shadow, "runs"), "run"), number(shadow, "same"));
     let version = text(shadow, "version");
     let mut lines = format!("shadow {version}: {runs}, {same} the same\n");
+    let skipped = number(shadow, "skipped");
+    if skipped > 0 {
+        lines.push_str(&format!("  {} that cannot be run again\n", many(skipped, "run")));
+    }
     let differences = shadow.get("differences").and_then(Value::as_object);
     for (kind, count) in differences.into_iter().flatten() {
         let count = count.as_u64().unwrap_or_default();

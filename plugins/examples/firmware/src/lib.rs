@@ -224,7 +224,8 @@ fn transferred(
             // The deadline of the first time stands, and there is no third one.
             ask(cpe, settings, Upgrade { step: Step::TransferringAgain, ..upgrade })
         }
-        None => Ok(()),
+        // What was noted is on disk before the request leaves; what was published, once the run is over.
+        None => cpe.fact(STATE, "transferring"),
     }
 }
 
