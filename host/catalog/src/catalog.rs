@@ -193,7 +193,7 @@ impl Catalog {
             let enable = format!("the plugin is disabled; `trellis plugin enable {name}`");
             return record.is_disabled.then_some(enable);
         }
-        Some(if record.removed.contains(digest) {
+        Some(if record.removed.contains(digest) || record.versions.is_empty() {
             "it was removed; `trellis plugin load` has it serve again".to_owned()
         } else if record.is_pinned {
             format!("another version is pinned; {pin}")

@@ -71,7 +71,7 @@ impl Catalog {
             record.is_disabled = !enabled;
             Ok(())
         };
-        self.change_with(name, change, fit).await
+        self.change_with(name, change, fit, By::Operator).await
     }
 
     /// Removes one version of a plugin that serves nobody.
@@ -103,12 +103,12 @@ impl Catalog {
     }
 
     /// Changes one plugin: all of it or nothing.
-    pub(crate) async fn change(
+    async fn change(
         &self,
         name: &str,
         change: impl Fn(&mut PluginRecord) -> Result<(), CatalogError>,
     ) -> Result<PluginRecord, CatalogError> {
-        self.change_with(name, change, Fit::Any).await
+        self.change_with(name, change, Fit::Any, By::Operator).await
     }
 
     /// Changes one plugin, if its settings fit what would serve.
@@ -117,21 +117,23 @@ impl Catalog {
         name: &str,
         change: impl Fn(&mut PluginRecord) -> Result<(), CatalogError>,
     ) -> Result<PluginRecord, CatalogError> {
-        self.change_with(name, change, Fit::NewVersions).await
+        self.change_with(name, change, Fit::NewVersions, By::Operator).await
     }
 
-    async fn change_with(
+    pub(crate) async fn change_with(
         &self,
         name: &str,
         change: impl Fn(&mut PluginRecord) -> Result<(), CatalogError>,
         fit: Fit,
+        by: By,
     ) -> Result<PluginRecord, CatalogError> {
         // Not under the lock: compiling takes seconds.
         let mut ready = {
             let state = self.0.state.lock().await;
-            let mut record = known(&state, name)?.clone();
+            let before = known(&state, name)?;
+            let mut record = before.clone();
             change(&mut record)?;
-            let missing = missing(&record, &state, fit);
+            let missing = missing(&record, before, &state, fit);
             drop(state);
             let mut ready = HashMap::new();
             for version in missing.iter().filter_map(|digest| record.version(digest)) {
@@ -147,8 +149,10 @@ impl Catalog {
         // One that could not be run before need not be for what has nothing to do with it.
         let must_serve = record.active != before.active || fit != Fit::Any;
         let mut next = state.clone();
-        *next.chosen.entry(name.to_owned()).or_default() += 1;
-        for digest in missing(&record, &next, fit) {
+        if by == By::Operator && is_choice(&before, &record) {
+            *next.chosen.entry(name.to_owned()).or_default() += 1;
+        }
+        for digest in missing(&record, &before, &next, fit) {
             match ready.remove(&digest).unwrap_or_else(|| Err("it was changed just now".to_owned()))
             {
                 Ok(plugin) => {
@@ -215,10 +219,29 @@ impl Catalog {
     }
 }
 
+/// Who changes something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    Operator,
+    /// A trial that goes badly ends by itself.
+    Itself,
+}
+
+/// Whether another version is to serve from now on, or none: the folder is not to undo that.
+fn is_choice(before: &PluginRecord, after: &PluginRecord) -> bool {
+    before.active != after.active
+        || before.trial != after.trial
+        || before.is_pinned != after.is_pinned
+        || before.versions.is_empty() != after.versions.is_empty()
+}
+
 /// The versions of a plugin that are to run and are not loaded. What could not be run before is not in
 /// the way of a change that has nothing to do with it.
-fn missing(record: &PluginRecord, state: &State, fit: Fit) -> Vec<String> {
-    let is_left = |digest: &String| fit == Fit::Any && state.broken.contains_key(digest);
+fn missing(record: &PluginRecord, before: &PluginRecord, state: &State, fit: Fit) -> Vec<String> {
+    let begins =
+        |digest: &String| record.active != before.active && record.active.as_ref() == Some(digest);
+    let is_left =
+        |digest: &String| fit == Fit::Any && state.broken.contains_key(digest) && !begins(digest);
     let missing = |digest: &&String| !state.loaded.contains_key(*digest) && !is_left(digest);
     used(record).filter(missing).cloned().collect()
 }

@@ -84,7 +84,11 @@ impl Catalog {
         // One that could not be run goes on as what it was.
         let is_put_right =
             matches!(how, Use::Serve | Use::Keep) && state.broken.contains_key(&digest);
-        let took = if was_there && (!was_put || is_put_right) {
+        let is_gone = known.is_none_or(|it| it.versions.is_empty());
+        let took = if how == Use::Keep && is_gone {
+            // The plugin was removed since.
+            Took::Unused
+        } else if was_there && (!was_put || is_put_right) {
             self.take_again(&mut state, plugin, wasm).await?
         } else {
             self.take_anew(&mut state, plugin, wasm, source, how).await?
@@ -129,7 +133,7 @@ impl Catalog {
         let took = versions::add(&mut record, version, how, self.0.settings.versions_max);
         let mut next = State::clone(state);
         next.broken.remove(&digest);
-        if matches!(source, Source::Operator(_)) {
+        if matches!(source, Source::Operator(_)) && how != Use::Shadow {
             *next.chosen.entry(name.clone()).or_default() += 1;
         }
         // One that runs already goes on counting.
@@ -241,17 +245,15 @@ pub(crate) fn leave_out_ties(state: &mut State) {
         let stable = Serving { canary: None, ..serving.clone() };
         let name = &record.name;
         // Its trial may be all that ties.
-        for (serving, tied) in [
-            (serving, record.trial.as_ref().map(|trial| &trial.digest)),
-            (stable, record.active.as_ref()),
-        ] {
+        let trial = serving.canary.as_ref().map(|canary| canary.plugin.digest.clone());
+        for (serving, tied) in [(serving, trial), (stable, record.active.clone())] {
             kept.push(serving);
             let Err(why) = Registry::new(kept.clone()) else { break };
             kept.pop();
             let Some(digest) = tied else { continue };
-            tracing::error!(plugin = name, version = short(digest), "it does not serve: {why}");
+            tracing::error!(plugin = name, version = short(&digest), "it does not serve: {why}");
             let why = format!("{why}; then `trellis plugin enable {name}`");
-            left_out.push((digest.clone(), why));
+            left_out.push((digest, why));
         }
     }
     for (digest, why) in left_out {

@@ -6,6 +6,8 @@ use tokio_util::sync::CancellationToken;
 use trellis_store::{PluginRecord, Shadow, Trial};
 
 use crate::catalog::Catalog;
+use crate::changes::By;
+use crate::fit::Fit;
 use crate::state::with_counters;
 use crate::trial::verdict;
 use crate::versions::end_trial;
@@ -68,14 +70,14 @@ impl Catalog {
             tracing::error!(plugin = name, "a version on trial is taken back: {why}");
             metrics::counter!("trellis_plugin_trials_failed_total", "plugin" => name.clone())
                 .increment(1);
-            let ended = self.change(&name, |record| {
+            let end = |record: &mut PluginRecord| {
                 // Another may have begun since.
                 if record.trial.as_ref() == Some(&judged) {
                     end_trial(record, &format!("was taken back: {why}"));
                 }
                 Ok(())
-            });
-            if let Err(error) = ended.await {
+            };
+            if let Err(error) = self.change_with(&name, end, Fit::Any, By::Itself).await {
                 tracing::error!(plugin = name, %error, "a trial that goes badly could not be ended");
             }
         }

@@ -30,6 +30,9 @@ pub enum FaultKind {
     Log,
     /// The plugin wanted to keep too much; the run went on.
     MemoryStore,
+    /// What the plugin published could not be looked through for secrets, and is what it was before; the
+    /// run went on.
+    Facts,
     /// A request over HTTP did not leave, or its answer did not come in: no grant, or a limit; the run
     /// went on.
     Http,
@@ -87,6 +90,7 @@ impl FaultKind {
             Self::Calls => "calls",
             Self::Log => "log",
             Self::MemoryStore => "memory-store",
+            Self::Facts => "facts",
             Self::Http => "http",
             Self::Contract => "contract",
             Self::Settings => "settings",

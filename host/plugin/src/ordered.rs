@@ -24,13 +24,15 @@ impl Json {
         serde_json::from_str(text).ok()
     }
 
-    /// The text of a field of an object.
-    pub(crate) fn text_of<'a>(fields: &'a [(String, Self)], name: &str) -> Option<&'a str> {
-        let field = fields.iter().find(|(field, _)| field == name);
-        match field {
-            Some((_, Self::Text(text))) => Some(text),
+    /// The texts of the fields of an object with a name, which may be there more than once.
+    pub(crate) fn texts_of<'a>(
+        fields: &'a [(String, Self)],
+        name: &str,
+    ) -> impl Iterator<Item = &'a str> {
+        fields.iter().filter_map(move |(field, value)| match value {
+            Self::Text(text) if field == name => Some(text.as_str()),
             _ => None,
-        }
+        })
     }
 }
 

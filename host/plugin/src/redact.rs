@@ -133,7 +133,7 @@ impl Redactor {
             }
             Json::Object(fields) => {
                 // A list of parameters often names them beside their values.
-                let named = Json::text_of(fields, "name").is_some_and(is_secret);
+                let named = Json::texts_of(fields, "name").any(is_secret);
                 for (field, value) in fields.iter_mut() {
                     let stands_for = if named && field == "value" { "secret" } else { field };
                     self.value(stands_for, value);
@@ -328,10 +328,10 @@ impl Redactor {
     }
 }
 
-/// Whether a value in a URL is what lets whoever has it get the file.
+/// Whether a value in a URL or a form is what lets whoever has it get the file.
 fn is_signature(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    name == "sig" || name.ends_with("signature")
+    name == "key" || name == "sig" || name.ends_with("signature")
 }
 
 /// One block of SHA-256, the natural length of a key for HMAC.

@@ -175,6 +175,7 @@ async fn run(
         let obstacle = RunFault::new(FaultKind::Http, obstacle).shown(&mut state);
         state.overruns.push(obstacle);
     }
+    let facts = state.shown_facts();
     // What is only tried is none of what the version has done.
     if !is_rehearsal {
         plugin.stats.add(&Used {
@@ -189,7 +190,6 @@ async fn run(
             plugin.stats.count_fault(overrun.kind.name());
         }
     }
-    let facts = state.shown_facts();
     let recording = began_with.map(|context| {
         let outcome = match &fault {
             Some(fault) => Err((fault.kind, fault.message.clone())),

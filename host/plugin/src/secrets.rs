@@ -168,7 +168,7 @@ impl Secrets {
             return Err(LEFT_OUT);
         }
         if let Some(finder) = &self.finder {
-            return Ok(finder.text(text));
+            return found(finder, text);
         }
         if !self.may_look() {
             return Err(LEFT_OUT);
@@ -187,6 +187,10 @@ impl Secrets {
         for (key, value) in memory {
             redactor.kept(key, value);
         }
-        Ok(self.finder.insert(redactor.scrubber()).text(text))
+        found(self.finder.insert(redactor.scrubber()), text)
     }
+}
+
+fn found(finder: &Scrubber, text: &str) -> Result<String, &'static str> {
+    if finder.is_overfull() { Err(LEFT_OUT) } else { Ok(finder.text(text)) }
 }

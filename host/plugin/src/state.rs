@@ -137,6 +137,8 @@ pub(crate) struct RunState {
     /// Whether the notes have changed since they were last handed out.
     pub(crate) notes_changed: bool,
     pub(crate) facts: BTreeMap<String, Option<FactValue>>,
+    /// Revisions of parts of the settings that were asked for.
+    pub(crate) revisions: BTreeMap<String, String>,
     pub(crate) asks: mpsc::Sender<Ask>,
     pub(crate) rpcs: u32,
     pub(crate) addressing: Addressing,
@@ -216,6 +218,7 @@ impl RunState {
             has_expiry: false,
             notes_changed: false,
             facts: BTreeMap::new(),
+            revisions: BTreeMap::new(),
             asks,
             rpcs: 0,
             addressing,

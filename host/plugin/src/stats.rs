@@ -15,7 +15,7 @@ pub struct Counters {
     pub runs: u64,
     /// Requests to devices.
     pub rpcs: u64,
-    /// Runs that ended in a fault, by kind.
+    /// Runs that ended in a fault, and limits that were reached without an end of the run, by kind.
     pub faults: BTreeMap<String, u64>,
     /// CPU, in wasmtime's fuel.
     pub fuel: u64,
@@ -55,13 +55,6 @@ struct Meters {
     busy: Histogram,
     parked: Histogram,
     memory: Gauge,
-}
-
-impl Counters {
-    /// Runs that ended in a fault.
-    pub fn faulty(&self) -> u64 {
-        self.faults.values().sum()
-    }
 }
 
 impl Stats {

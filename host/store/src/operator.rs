@@ -84,7 +84,7 @@ pub struct PluginCounters {
     pub runs: u64,
     /// Requests to devices.
     pub rpcs: u64,
-    /// Runs that ended in a fault, by kind.
+    /// Runs that ended in a fault, and limits that were reached without an end of the run, by kind.
     pub faults: BTreeMap<String, u64>,
     /// CPU, in wasmtime's fuel.
     pub fuel: u64,
@@ -167,12 +167,5 @@ impl PluginRecord {
     /// A version by its digest.
     pub fn version(&self, digest: &str) -> Option<&PluginVersion> {
         self.versions.iter().find(|version| version.digest == digest)
-    }
-}
-
-impl PluginCounters {
-    /// Runs that ended in a fault.
-    pub fn faulty(&self) -> u64 {
-        self.faults.values().sum()
     }
 }

@@ -66,7 +66,7 @@ pub struct SledStore {
 const CREDENTIALS_MAX: usize = 4;
 
 /// The format of a data folder that this program writes.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 const FORMAT_KEY: &[u8] = b"!format";
 const SECRET_KEY: &[u8] = b"!secret";
 

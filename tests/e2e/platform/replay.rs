@@ -45,6 +45,8 @@ async fn a_replay_of_the_same_version_is_identical_for_every_plugin_that_ships()
             }
         }
         until("the transcripts are kept", || kept(&server) == 6);
+        let stored = server.api_ok("GET", "/transcripts?limit=500", &Value::Null).to_string();
+        assert!(!stored.contains("tops3cret"), "{plugin}");
         let found = replayed(&server, &folder.join(format!("{plugin}.wasm")));
         assert_eq!(found["sessions"], 6, "{found}");
         assert_eq!(found["same"], found["runs"], "{plugin}: {found}");

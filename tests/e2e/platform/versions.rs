@@ -308,6 +308,13 @@ async fn a_damaged_version_is_put_right_as_what_it_was_and_going_back_leaves_it_
     assert!(server.trellis(&["plugin", "rollback", "scripted"]).0);
     assert!(!list(&server).contains("broken"), "{}", list(&server));
     assert_eq!(served_by(&server, 1).await, "7.0.1");
+    // There is no way back to one that cannot be run, though it was there already as a shadow.
+    assert_eq!(server.api("POST", "/plugins", &version("7.0.3", false)).0, 201);
+    assert_eq!(server.api("POST", "/plugins?shadow=true", &version("7.0.1", false)).0, 201);
+    damage(&mut server, "7.0.1");
+    let (ok, text) = server.trellis(&["plugin", "rollback", "scripted"]);
+    assert!(!ok && text.contains("cannot be loaded"), "{text}");
+    assert_eq!(served_by(&server, 2).await, "7.0.3");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ impl settings::Host for RunState {
     }
 
     fn revision(&mut self, part: String) -> Answer<String> {
-        let revision = self.context.settings.revision(&part);
+        let revision = self.revision_of(&part);
         let noted = part.len() + revision.len();
         self.recorder.note(noted, || Call::Revision(part, revision.clone()));
         Ok(revision)
@@ -49,7 +49,25 @@ impl log::Host for RunState {
     }
 }
 
+/// The parts of the settings that have a revision of their own in one run, and the longest pointer to
+/// one, in bytes: beyond that they have that of all settings, which changes when they do.
+const PARTS_MAX: usize = 64;
+const POINTER_BYTES_MAX: usize = 1 << 10;
+
 impl RunState {
+    fn revision_of(&mut self, part: &str) -> String {
+        if let Some(known) = self.revisions.get(part) {
+            return known.clone();
+        }
+        let has_room = self.revisions.len() < PARTS_MAX && part.len() <= POINTER_BYTES_MAX;
+        if !has_room && !part.is_empty() {
+            return self.revision_of("");
+        }
+        let revision = self.context.settings.revision(part);
+        self.revisions.insert(part.to_owned(), revision.clone());
+        revision
+    }
+
     fn publish(&mut self, name: String, value: facts::Fact) -> Result<(), String> {
         check_name("the name of the fact", &name)?;
         if self.reach == Reach::AtInform {
@@ -92,7 +110,7 @@ impl RunState {
                     let Ok(text) = self.try_without_secrets(&text) else {
                         let why = "not all facts were published: the run knows more secrets than are \
                                    looked for";
-                        self.overrun(FaultKind::Contract, why.to_owned());
+                        self.overrun(FaultKind::Facts, why.to_owned());
                         continue;
                     };
                     Some(FactValue::Text(text))
