@@ -33,7 +33,7 @@ const RUNS_DEFAULT_MAX: usize = 10_000;
 /// A plugin's stack; twice what its code may use, since host functions run on it too.
 const STACK_BYTES: usize = 512 << 10;
 /// Fuel between two chances for other tasks: about half a millisecond.
-pub(crate) const FUEL_YIELD_INTERVAL: u64 = 10_000_000;
+pub(crate) const FUEL_YIELD_INTERVAL: u64 = 2_000_000;
 
 /// How many runs may be parked at once before the kernel's limit on memory mappings
 /// (`vm.max_map_count`) is met, beyond which the process would be killed.

@@ -80,7 +80,8 @@ pub fn provision(cpe: &mut Cpe, settings: &Settings, extra: Extra<'_>) -> Result
     run.take(cpe, &inform)?;
     run.publish(cpe, before.as_ref())?;
 
-    let desired = Desired::new(&root, settings, &cpe.settings_revision("/parameters"), extra.parameters);
+    let desired =
+        Desired::new(&root, settings, &cpe.settings_revision("/parameters"), extra.parameters);
     if let Some(due) = desired.due(cpe, run.state.config.as_ref(), fresh) {
         run.configure(cpe, &desired, due)?;
     }

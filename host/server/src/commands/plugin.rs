@@ -146,7 +146,7 @@ pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result
             // What is set stays when a plugin is removed, and can be looked at and taken back.
             match client.get_if_there(&path)? {
                 Value::Null if settings.is_some() => Value::Null,
-                Value::Null => kept_settings(client.get(&["plugins", name, "settings"])?),
+                Value::Null => kept_settings(&client.get(&["plugins", name, "settings"])?),
                 shown => shown,
             }
         }
@@ -179,7 +179,7 @@ pub(crate) fn run(command: &PluginCommand, api: &ApiArguments) -> anyhow::Result
 }
 
 /// What is set for a plugin that is not there, as [`device::settings`] shows it.
-fn kept_settings(set: Value) -> Value {
+fn kept_settings(set: &Value) -> Value {
     let names = set.as_object().into_iter().flatten().map(|(name, _)| format!("/{name}"));
     let origins: serde_json::Map<_, _> = names.map(|name| (name, "plugin".into())).collect();
     json!({ "settings": { "settings": set, "origins": origins } })
