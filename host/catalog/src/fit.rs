@@ -113,18 +113,11 @@ struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// Whether what holds for devices of which this is said fits. What did not fit before is no reason
-    /// against a change, unless it is `set` just now.
+    /// Whether what holds for devices of which this is said fits.
     fn check(&self, orders: &Orders, set: Option<&Origin>) -> Result<(), String> {
-        let Err((why, is_set)) =
-            misfit(self.plugin, self.after.layers_for(self.plugin, orders), set)
-        else {
-            return Ok(());
-        };
-        let fitted =
-            |before: &Arc<Table>| fits(self.plugin, before.layers_for(self.plugin, orders));
-        let is_worse = self.before.is_none_or(|before| fitted(before).is_ok());
-        if is_set || is_worse { Err(why) } else { Ok(()) }
+        let after = self.after.layers_for(self.plugin, orders);
+        let before = || Some(self.before?.layers_for(self.plugin, orders));
+        check_change(self.plugin, before, after, set)
     }
 
     /// What is set for all devices, and what is set for a tag over it.
@@ -170,8 +163,8 @@ impl Table {
         serving.chain(self.idle.keys().map(String::as_str))
     }
 
-    /// Whether what is newly said of a device fits the plugins that serve. What did not fit before is no
-    /// reason against it, unless it is what is `set` for the device just now, for a plugin.
+    /// Whether what is newly said of a device fits the plugins that serve, of which it is what is `set` for
+    /// one just now, or for none.
     pub(crate) fn check_orders(
         &self,
         before: &Orders,
@@ -181,11 +174,8 @@ impl Table {
         for plugin in self.ready_names().flat_map(|name| self.ready(name)) {
             let is_set = set == Some(plugin.manifest.name.as_str());
             let set = is_set.then_some(&Origin::Device);
-            if let Err((why, is_set)) = misfit(plugin, self.layers_for(plugin, after), set)
-                && (is_set || fits(plugin, self.layers_for(plugin, before)).is_ok())
-            {
-                return Err(refused(why));
-            }
+            let before = || Some(self.layers_for(plugin, before));
+            check_change(plugin, before, self.layers_for(plugin, after), set).map_err(refused)?;
         }
         Ok(())
     }
@@ -207,6 +197,19 @@ fn refused(why: String) -> CatalogError {
 /// What is said of a device that has a tag, and of which nothing else is said.
 fn tagged(tag: &str) -> Orders {
     Orders { tags: [tag.to_owned()].into(), ..Orders::default() }
+}
+
+/// Whether what comes of the layers `after` a change fits a version, of those `before` it if the version
+/// serves already. What did not fit then is no reason against the change, unless it is `set` just now.
+fn check_change(
+    plugin: &Plugin,
+    before: impl FnOnce() -> Option<Vec<Layer>>,
+    after: Vec<Layer>,
+    set: Option<&Origin>,
+) -> Result<(), String> {
+    let Err((why, is_set)) = misfit(plugin, after, set) else { return Ok(()) };
+    let is_worse = is_set || before().is_none_or(|before| fits(plugin, before).is_ok());
+    if is_worse { Err(why) } else { Ok(()) }
 }
 
 /// Whether what comes of these layers fits a version. The error names each field that does not, and

@@ -126,7 +126,8 @@ impl RunState {
     fn is_identity(&self, text: &str) -> bool {
         let id = &self.context.device_id;
         [&id.manufacturer, &id.oui, &id.product_class, &id.serial_number]
-            .contains(&&text.to_owned())
+            .into_iter()
+            .any(|it| it == text)
     }
 
     /// A text without the secrets that this run knows, or why it is left out.
